@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { DomainError } from '../domain/errors.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+/** An empty variable counts as not set. */
+const optional = <T extends z.ZodType>(schema: T) => z.preprocess((v) => (v === '' ? undefined : v), schema.optional());
+
+const environment = z.object({
+  SLUICE_HOME: optional(z.string()),
+  SLUICE_CACHE: optional(z.string()),
+  SLUICE_HOST: optional(z.string()),
+  SLUICE_PORT: optional(port),
+  SLUICE_WORKER_METRICS_PORT: optional(port),
+  SLUICE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])),
+  SLUICE_TASK_QUEUE: optional(z.string().min(1).max(200)),
+  SLUICE_TRAINING_MEMORY_MB: optional(z.coerce.number().int().min(256).max(262_144)),
+  DATABASE_URL: optional(
+    z.string().regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host:port/database'),
+  ),
+  TEMPORAL_ADDRESS: optional(z.string().regex(/^[^\s/]+:\d+$/, 'expected host:port')),
+  TEMPORAL_NAMESPACE: optional(z.string().min(1)),
+  LIGHTGBM_LIBRARY: optional(z.string().min(1)),
+});
+
+export interface Config {
+  /** All state of this platform on this machine. */
+  readonly home: string;
+  /** Programs and libraries fetched once. */
+  readonly cacheDir: string;
+  readonly artefactDir: string;
+  readonly host: string;
+  readonly port: number;
+  /** Prometheus port of the worker on loopback, 0 for a free one; `null`: not served. */
+  readonly workerMetricsPort: number | null;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly taskQueue: string;
+  /** Heap limit of a training process, MB. */
+  readonly trainingMemoryMb: number;
+  /** `null`: embedded. */
+  readonly databaseUrl: string | null;
+  /** `null`: embedded. */
+  readonly temporalAddress: string | null;
+  readonly temporalNamespace: string;
+  readonly lightgbmLibrary: string | null;
+}
+
+/**
+ * Reads the configuration once per process; the only reader of the environment.
+ * @throws DomainError `invalidInput` with every problem at once
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const parsed = environment.safeParse(env);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((i) => ({ field: i.path.join('.'), message: i.message }));
+    throw new DomainError('invalidInput', 'The environment holds settings that cannot be used', problems);
+  }
+  const e = parsed.data;
+  const home = resolve(e.SLUICE_HOME ?? '.sluice');
+  return {
+    home,
+    cacheDir: resolve(e.SLUICE_CACHE ?? `${home}/cache`),
+    artefactDir: `${home}/artefacts`,
+    host: e.SLUICE_HOST ?? '127.0.0.1',
+    port: e.SLUICE_PORT ?? 8080,
+    workerMetricsPort: e.SLUICE_WORKER_METRICS_PORT ?? null,
+    logLevel: e.SLUICE_LOG_LEVEL ?? 'info',
+    taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',
+    trainingMemoryMb: e.SLUICE_TRAINING_MEMORY_MB ?? 2048,
+    databaseUrl: e.DATABASE_URL ?? null,
+    temporalAddress: e.TEMPORAL_ADDRESS ?? null,
+    temporalNamespace: e.TEMPORAL_NAMESPACE ?? 'default',
+    lightgbmLibrary: e.LIGHTGBM_LIBRARY ?? null,
+  };
+}

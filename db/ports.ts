@@ -1,0 +1,189 @@
+/** What the rooms ask of the registry; implemented on Postgres by the files beside this one. All methods may reject with `DomainError('unavailable')`. */
+import type { ModelDefinition } from '../domain/definition.ts';
+import type { Evaluation, GateResult, Lineage, Performance } from '../domain/evaluation.ts';
+import type { FeedbackRecord, Permission, PredictionRecord, VariantCounts } from '../domain/records.ts';
+import type { RolloutPlan } from '../domain/rollout/plan.ts';
+import type { RolloutSnapshot } from '../domain/rollout/state.ts';
+import type { Route, RoutingTable, Variant } from '../domain/routing.ts';
+import type { Signature } from '../domain/signature.ts';
+import type { Alias, VersionStatus } from './schema.ts';
+
+export interface ModelRow {
+  readonly name: string;
+  readonly definition: ModelDefinition;
+  readonly definitionDigest: string;
+  readonly updatedAt: Date;
+}
+
+export interface VersionRow {
+  readonly model: string;
+  readonly version: number;
+  readonly status: VersionStatus;
+  readonly algorithm: string;
+  readonly artefactDigest: string;
+  readonly manifestDigest: string;
+  readonly signature: Signature;
+  readonly evaluation: Evaluation;
+  readonly lineage: Lineage;
+  readonly createdAt: Date;
+}
+
+export interface ModelStore {
+  /** Creates or replaces the definition; audited. */
+  apply(definition: ModelDefinition, digest: string, by: string): Promise<ModelRow>;
+  find(name: string): Promise<ModelRow | null>;
+  list(): Promise<readonly ModelRow[]>;
+}
+
+export interface VersionStore {
+  /** Takes the next version number. The same `registeredByRun` again returns the row of the first call. */
+  register(
+    row: Omit<VersionRow, 'version' | 'status' | 'createdAt'> & { registeredByRun: string },
+  ): Promise<VersionRow>;
+  settle(model: string, version: number, status: VersionStatus): Promise<void>;
+  find(model: string, version: number): Promise<VersionRow | null>;
+  /** Newest first. */
+  list(model: string, limit: number): Promise<readonly VersionRow[]>;
+  aliases(model: string): Promise<Readonly<Partial<Record<Alias, number>>>>;
+  /** `null` removes the alias. Audited; idempotent by `changeId`. */
+  setAliases(
+    model: string,
+    aliases: Readonly<Partial<Record<Alias, number | null>>>,
+    by: string,
+    changeId: string,
+  ): Promise<void>;
+  recordGates(report: {
+    model: string;
+    version: number;
+    passed: boolean;
+    results: readonly GateResult[];
+    performance: Performance;
+    runId: string;
+  }): Promise<void>;
+  latestGates(
+    model: string,
+    version: number,
+  ): Promise<{ passed: boolean; results: readonly GateResult[]; performance: Performance; createdAt: Date } | null>;
+}
+
+export interface RoutingChange {
+  readonly model: string;
+  /** Generation the writer read; 0 when the model has no routing yet. */
+  readonly expectedGeneration: number;
+  /** The same change again is a success. */
+  readonly changeId: string;
+  readonly salt: string;
+  readonly rolloutId: string | null;
+  readonly routes: readonly Route[];
+  readonly slowMs: number;
+  readonly by: string;
+  readonly reason: string;
+}
+
+export interface RoutingStore {
+  find(model: string): Promise<RoutingTable | null>;
+  all(): Promise<readonly RoutingTable[]>;
+  /** Compare-and-set; audited; notifies the API processes. Throws `DomainError('conflict')` on another generation. */
+  apply(change: RoutingChange): Promise<RoutingTable>;
+  /** Calls back on every change until the returned function is called. Reconnects by itself; the caller polls as well. */
+  listen(onChange: () => void): Promise<() => Promise<void>>;
+}
+
+export interface RolloutRow {
+  readonly id: string;
+  readonly model: string;
+  readonly candidate: number;
+  readonly champion: number | null;
+  readonly plan: RolloutPlan;
+  readonly phase: string;
+  readonly snapshot: RolloutSnapshot | null;
+  readonly reason: string | null;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly startedBy: string;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+export interface RolloutStore {
+  /** Throws `DomainError('conflict')` naming the rollout that is open; the same id again is a success. */
+  open(
+    row: Pick<
+      RolloutRow,
+      'id' | 'model' | 'candidate' | 'champion' | 'plan' | 'workflowId' | 'runId' | 'startedBy' | 'reason'
+    >,
+  ): Promise<RolloutRow>;
+  progress(id: string, snapshot: RolloutSnapshot): Promise<void>;
+  close(id: string, snapshot: RolloutSnapshot, reason: string): Promise<void>;
+  find(id: string): Promise<RolloutRow | null>;
+  findOpen(model: string): Promise<RolloutRow | null>;
+  list(filter: { model?: string; limit: number }): Promise<readonly RolloutRow[]>;
+}
+
+export interface CountsRow extends VariantCounts {
+  readonly instance: string;
+  readonly sequence: number;
+  readonly model: string;
+  readonly rolloutId: string | null;
+  readonly variant: Variant;
+  readonly version: number;
+  readonly windowStartMs: number;
+}
+
+export interface RecordStore {
+  /** Idempotent by request id and time. */
+  savePredictions(records: readonly PredictionRecord[]): Promise<void>;
+  /** Idempotent by instance and sequence. */
+  saveCounts(rows: readonly CountsRow[]): Promise<void>;
+  /** Sums per variant since the rollout began, and the number of windows in which the candidate had traffic. */
+  observe(
+    rolloutId: string,
+    sinceMs: number,
+  ): Promise<{ candidate: VariantCounts; champion: VariantCounts; windows: number }>;
+  findPrediction(requestId: string): Promise<PredictionRecord | null>;
+  /** One truth per request id: a later report replaces the earlier. Returns how many predictions it speaks of. */
+  saveFeedback(record: FeedbackRecord): Promise<{ matched: number }>;
+  /** Creates the daily partitions from yesterday to `daysAhead` from now. Idempotent. */
+  ensurePartitions(daysAhead: number): Promise<void>;
+}
+
+export interface KeyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly hash: string;
+  readonly permissions: readonly Permission[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
+export interface KeyStore {
+  create(row: Omit<KeyRow, 'createdAt' | 'revokedAt'>, by: string): Promise<KeyRow>;
+  list(): Promise<readonly KeyRow[]>;
+  revoke(id: string, by: string): Promise<boolean>;
+}
+
+export interface AuditEntry {
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly reason?: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly changeId?: string;
+}
+
+export interface AuditStore {
+  write(entry: AuditEntry): Promise<void>;
+  list(filter: { subject?: string; limit: number }): Promise<readonly (AuditEntry & { at: Date })[]>;
+}
+
+export interface Registry {
+  readonly models: ModelStore;
+  readonly versions: VersionStore;
+  readonly routing: RoutingStore;
+  readonly rollouts: RolloutStore;
+  readonly records: RecordStore;
+  readonly keys: KeyStore;
+  readonly audit: AuditStore;
+}

@@ -1,0 +1,95 @@
+/** The public contract of the workflows: names, inputs, results, updates, queries, ids. Imports nothing that runs. */
+import type { DataReport, Evaluation, GateResult } from '../domain/evaluation.ts';
+import type { Algorithm } from '../domain/definition.ts';
+import type { RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
+import type { RolloutSnapshot } from '../domain/rollout/state.ts';
+
+export const TASK_QUEUE_DEFAULT = 'sluice';
+
+export const WORKFLOWS = { train: 'trainModel', validate: 'validateModel', rollout: 'rolloutModel' } as const;
+
+export const SEARCH_ATTRIBUTES = {
+  model: 'SluiceModel',
+  version: 'SluiceVersion',
+  strategy: 'SluiceStrategy',
+  phase: 'SluicePhase',
+} as const;
+
+/** One running training and one running rollout per model, whoever starts it. */
+export const trainWorkflowId = (model: string): string => `train/${model}`;
+export const rolloutWorkflowId = (model: string): string => `rollout/${model}`;
+
+/** `{"model":"churn"}` is enough. */
+export interface TrainModelInput {
+  readonly model: string;
+  readonly seed?: number;
+  readonly algorithms?: readonly Algorithm[];
+  /** Start a rollout when the gates pass: `true` for the definition's strategy. Default false. */
+  readonly rollout?: boolean | { readonly strategy: Strategy };
+  /** Who asked; for the audit. Default `temporal`. */
+  readonly requestedBy?: string;
+}
+
+export type TrainModelResult =
+  | {
+      readonly kind: 'accepted' | 'rejected';
+      readonly model: string;
+      readonly version: number;
+      readonly algorithm: string;
+      readonly artefactDigest: string;
+      readonly evaluation: Evaluation;
+      readonly gates: readonly GateResult[];
+      /** Workflow id of the rollout, when one was started. */
+      readonly rollout: string | null;
+    }
+  | { readonly kind: 'dataInvalid'; readonly model: string; readonly report: DataReport };
+
+export interface ValidateModelInput {
+  readonly model: string;
+  readonly version: number;
+}
+
+export interface ValidateModelResult {
+  readonly model: string;
+  readonly version: number;
+  readonly passed: boolean;
+  readonly gates: readonly GateResult[];
+}
+
+/** `{"model":"churn","version":2,"strategy":"canary"}`; strategy and plan default to the definition's. */
+export interface RolloutModelInput {
+  readonly model: string;
+  readonly version: number;
+  readonly strategy?: Strategy;
+  /** Replaces the definition's plan for this rollout; parts that are not given keep the definition's values. */
+  readonly plan?: Partial<Omit<RolloutPlan, 'strategy'>>;
+  readonly requestedBy?: string;
+  readonly reason?: string;
+}
+
+export interface RolloutModelResult {
+  readonly rolloutId: string;
+  readonly model: string;
+  readonly version: number;
+  readonly outcome: 'promoted' | 'rolledBack' | 'aborted';
+  readonly reason: string;
+}
+
+export const ROLLOUT_COMMANDS = ['promote', 'pause', 'resume', 'abort', 'rollback'] as const;
+export type RolloutCommandName = (typeof ROLLOUT_COMMANDS)[number];
+
+/** Argument of every rollout update; `{}` or nothing is enough in the Temporal UI. */
+export interface RolloutCommandInput {
+  readonly by?: string;
+  readonly reason?: string;
+  /** ISO 8601. A command handled later than this is rejected: its sender has given up. */
+  readonly expiresAt?: string;
+}
+
+export interface RolloutCommandResult {
+  readonly applied: RolloutCommandName;
+  readonly status: RolloutSnapshot;
+}
+
+export const ROLLOUT_STATUS_QUERY = 'status';
+export const TRAIN_STATUS_QUERY = 'status';
