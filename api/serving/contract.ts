@@ -1,0 +1,53 @@
+/** What the routes ask of the serving path; transport-free, so that every protocol shares it. */
+import type { Problem } from '../../domain/errors.ts';
+import type { RiskCategory, VariantCounts } from '../../domain/records.ts';
+import type { Route, Variant } from '../../domain/routing.ts';
+import type { Signature } from '../../domain/signature.ts';
+
+export interface PredictRequest {
+  readonly entityId: string | null;
+  /** Features by name, unchecked: the serving path checks them against the signature of the version that answers. */
+  readonly features: unknown;
+}
+
+export type PredictOutcome =
+  | {
+      readonly ok: true;
+      readonly requestId: string;
+      readonly model: string;
+      readonly version: number;
+      readonly variant: Variant;
+      readonly probability: number;
+      readonly label: string;
+      readonly risk: RiskCategory;
+      readonly threshold: number;
+      readonly latencyMs: number;
+      readonly warnings: readonly Problem[];
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface ServedModel {
+  readonly model: string;
+  readonly generation: number;
+  readonly routes: readonly (Route & { readonly signature: Signature; readonly counts: VariantCounts })[];
+}
+
+export interface ServingStatus {
+  /** Every routed version of every model is loaded and proven on its golden rows. */
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  /** Records waiting for the database, and those given up because the buffer was full. */
+  readonly recordsQueued: number;
+  readonly recordsDropped: number;
+}
+
+export interface Serving {
+  /**
+   * Answers one outcome per request, in order. `model` may be null when exactly one model is served.
+   * @throws DomainError `notFound` (no such model; names those served), `malformedRequest` (model needed),
+   *   `unavailable` (model not loaded yet, or every version failed)
+   */
+  predict(model: string | null, requests: readonly PredictRequest[]): Promise<readonly PredictOutcome[]>;
+  served(): readonly ServedModel[];
+  status(): ServingStatus;
+}
