@@ -44,6 +44,34 @@ export type TrainModelResult =
     }
   | { readonly kind: 'dataInvalid'; readonly model: string; readonly report: DataReport };
 
+/** In order; `rollout` only when one was asked for. */
+export const TRAIN_STAGES = ['starting', 'snapshot', 'check', 'train', 'register', 'gates', 'rollout', 'done'] as const;
+export type TrainStage = (typeof TRAIN_STAGES)[number];
+
+/** Answer of the query `status` of trainModel. */
+export interface TrainStatus {
+  readonly stage: TrainStage;
+  /** Stages finished, of `total`. */
+  readonly done: number;
+  readonly total: number;
+  /** One line for a person. */
+  readonly message: string;
+  /** Epoch ms. */
+  readonly startedAtMs: number;
+}
+
+/**
+ * Last heartbeat of the running training activity (`checkData`, `train`, `checkGates`): first element of
+ * `pendingActivities[i].heartbeatDetails` of a describe. Finer than the query, which knows the stage alone.
+ */
+export interface TrainProgress {
+  /** For example `cross-validation`, `fit`, `write onnx`. */
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+  readonly message: string;
+}
+
 export interface ValidateModelInput {
   readonly model: string;
   readonly version: number;
