@@ -1,0 +1,75 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'drizzle-orm';
+import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
+import { DomainError } from '../domain/errors.ts';
+import { connect, createDatabase, type Database } from './connect.ts';
+import { ensurePartitions } from './partitions.ts';
+
+/** Names the advisory lock of migrations; any constant that no other lock of the registry uses. */
+const MIGRATION_LOCK = 7_508_400;
+/** How long a process waits for another one that migrates; also the bound of one migration's statement. */
+const MIGRATION_TIMEOUT_MS = 300_000;
+const DAYS_AHEAD = 7;
+const JOURNAL = 'meta/_journal.json';
+
+interface Journal {
+  readonly entries: readonly { readonly tag: string; readonly when: number }[];
+}
+
+/**
+ * Brings the schema up to date, one process at a time, and makes the daily partitions.
+ * @throws DomainError `refused` when the database was migrated by a newer release, `unavailable` when it cannot be reached
+ */
+export async function migrate(databaseUrl: string): Promise<void> {
+  const folder = migrationsFolder();
+  // One connection: the lock belongs to the session that migrates.
+  const pool = connect(databaseUrl, {
+    applicationName: 'sluice-migrate',
+    poolConnectionsMax: 1,
+    statementTimeoutMs: MIGRATION_TIMEOUT_MS,
+  });
+  try {
+    const database = createDatabase(pool, MIGRATION_TIMEOUT_MS);
+    await database.run(async (db) => {
+      await db.execute(sql`select pg_advisory_lock(${MIGRATION_LOCK})`);
+      await refuseNewerSchema(database, folder);
+      await applyMigrations(db, { migrationsFolder: folder });
+    });
+    await ensurePartitions(database, DAYS_AHEAD, Date.now());
+  } finally {
+    // Ends the session, and the lock with it.
+    await pool.end({ timeout: 5 });
+  }
+}
+
+/**
+ * The folder of SQL files: beside this file in the source tree and in a build that copied them (`dist/db`), else in
+ * the package's root above `dist`, as `tsc` copies no SQL.
+ */
+export function migrationsFolder(): string {
+  const places = ['./migrations', '../../db/migrations'].map((p) => fileURLToPath(new URL(p, import.meta.url)));
+  const found = places.find((p) => existsSync(`${p}/${JOURNAL}`));
+  if (found === undefined) {
+    throw new DomainError('internal', `The migrations are missing: looked in ${places.join(' and ')}`);
+  }
+  return found;
+}
+
+async function refuseNewerSchema(database: Database, folder: string): Promise<void> {
+  const journal = JSON.parse(readFileSync(`${folder}/${JOURNAL}`, 'utf8')) as Journal;
+  const newestKnown = Math.max(...journal.entries.map((e) => e.when));
+  const applied = await database.run(async (db) => {
+    const [table] = await db.execute(sql`select to_regclass('drizzle.__drizzle_migrations') as name`);
+    if (table?.['name'] === null) return 0;
+    const [row] = await db.execute(sql`select max(created_at) as newest from drizzle.__drizzle_migrations`);
+    return Number(row?.['newest'] ?? 0);
+  });
+  if (applied <= newestKnown) return;
+  const known = journal.entries.at(-1)?.tag ?? 'none';
+  const found = new Date(applied).toISOString();
+  throw new DomainError(
+    'refused',
+    `The database has a newer schema (migration of ${found}) than this release knows (${known}): run the newer release`,
+  );
+}

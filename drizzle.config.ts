@@ -1,0 +1,4 @@
+import { defineConfig } from 'drizzle-kit';
+
+/** `npx drizzle-kit generate --name what-changed` writes the next migration; `db/migrate.ts` applies them. */
+export default defineConfig({ dialect: 'postgresql', schema: './db/schema.ts', out: './db/migrations' });
