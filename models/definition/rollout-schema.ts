@@ -39,7 +39,11 @@ interface StepInput {
 }
 
 /** The rules of a list of steps, all broken ones at once; `bakeTimeField` is how the input names the bake time. */
-function checkSteps(steps: readonly StepInput[], bakeTimeField: string, report: (path: PropertyKey[], message: string) => void) {
+function checkSteps(
+  steps: readonly StepInput[],
+  bakeTimeField: string,
+  report: (path: PropertyKey[], message: string) => void,
+) {
   steps.forEach((step, i) => {
     const before = steps[i - 1];
     if (before !== undefined && step.weightPercent <= before.weightPercent) {
@@ -61,7 +65,9 @@ const stepFromFile = z
     weightPercent,
     bakeTime: durationSchema
       .optional()
-      .describe('How long the step is watched before the next one, for example 2h. Only the last step may leave it out.'),
+      .describe(
+        'How long the step is watched before the next one, for example 2h. Only the last step may leave it out.',
+      ),
   })
   .transform((step) => ({ weightPercent: step.weightPercent, bakeTimeMs: step.bakeTime }));
 
@@ -92,10 +98,11 @@ const planFromFile = (steps: z.input<typeof stepsFromFile>) =>
 /** `rollout:` of model.yaml. What the two plans share is written once; each plan may say otherwise. */
 export const rolloutFromFile = z
   .strictObject({
-    strategy: z.enum(['canary', 'blue-green']).default('canary').describe('Used when the start of a rollout names none.'),
-    limits: z
-      .strictObject({ errorRateMax: errorRateMax.default(0.001), p95MsMax: p95MsMax.default(120) })
-      .prefault({}),
+    strategy: z
+      .enum(['canary', 'blue-green'])
+      .default('canary')
+      .describe('Used when the start of a rollout names none.'),
+    limits: z.strictObject({ errorRateMax: errorRateMax.default(0.001), p95MsMax: p95MsMax.default(120) }).prefault({}),
     minRequests: minRequests.default(100),
     observeEvery: observeEvery.prefault('30s'),
     keepWarm: keepWarm.optional(),

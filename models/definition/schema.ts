@@ -153,7 +153,10 @@ const dataFromFile = z.union([
     delimiter: delimiter.exactOptional().describe('CSV only; default ",".'),
   }),
 ]);
-const featureFromFile = z.union([z.enum(FEATURE_TYPES).transform((type): FeatureOverride => ({ type })), featureOverride]);
+const featureFromFile = z.union([
+  z.enum(FEATURE_TYPES).transform((type): FeatureOverride => ({ type })),
+  featureOverride,
+]);
 
 /** `model.yaml` as a person writes it. Durations such as `2h` become milliseconds. */
 export const modelFileSchema = z.strictObject({
