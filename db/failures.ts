@@ -76,5 +76,9 @@ export function toDomainError(error: unknown): DomainError {
     return new DomainError('unavailable', `The registry's database cannot answer now (${code}: ${message})`);
   }
   if (code === '23505') return new DomainError('conflict', `The registry holds this already (${message})`);
+  // Class 22, data exceptions: a NUL in a text, a number outside its column, a malformed id.
+  if (code.startsWith('22')) {
+    return new DomainError('invalidInput', `A value cannot be stored or compared (${code}: ${message})`);
+  }
   return new DomainError('internal', `The registry's database refused a statement (${code}: ${message})`);
 }

@@ -1,0 +1,39 @@
+import { createAuditStore } from './audit-store.ts';
+import { connect, createDatabase, type ConnectOptions } from './connect.ts';
+import { createKeyStore } from './key-store.ts';
+import { createModelStore } from './model-store.ts';
+import type { Registry } from './ports.ts';
+import { createRecordStore } from './record-store.ts';
+import { createRolloutStore } from './rollout-store.ts';
+import { createRoutingStore } from './routing-store.ts';
+import { createVersionStore } from './version-store.ts';
+
+/** How long `close` waits for statements under way, seconds. */
+const CLOSE_TIMEOUT_SECONDS = 5;
+
+export interface RegistryOptions extends ConnectOptions {
+  /** Epoch ms; the clock that the daily partitions follow. */
+  readonly nowMs?: () => number;
+}
+
+export interface OpenRegistry {
+  readonly registry: Registry;
+  /** Ends the pool and the subscription; statements under way get 5 s. */
+  close(): Promise<void>;
+}
+
+/** The registry on Postgres. Connects at the first use; the schema must be there (see `migrate`). */
+export function createRegistry(databaseUrl: string, options: RegistryOptions = {}): OpenRegistry {
+  const pool = connect(databaseUrl, options);
+  const database = createDatabase(pool, options.operationTimeoutMs);
+  const registry: Registry = {
+    models: createModelStore(database),
+    versions: createVersionStore(database),
+    routing: createRoutingStore(database),
+    rollouts: createRolloutStore(database),
+    records: createRecordStore(database, options.nowMs ?? Date.now),
+    keys: createKeyStore(database),
+    audit: createAuditStore(database),
+  };
+  return { registry, close: () => pool.end({ timeout: CLOSE_TIMEOUT_SECONDS }) };
+}

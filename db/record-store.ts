@@ -1,0 +1,131 @@
+import { eq, sql } from 'drizzle-orm';
+import { NO_COUNTS, type PredictionRecord, type RiskCategory, type VariantCounts } from '../domain/records.ts';
+import type { Variant } from '../domain/routing.ts';
+import type { Database } from './connect.ts';
+import { ensurePartitions } from './partitions.ts';
+import type { CountsRow, RecordStore } from './ports.ts';
+import { saveFeedback } from './save-feedback.ts';
+import { predictions } from './schema.ts';
+import { storable } from './storable-text.ts';
+import { isUuid } from './uuid.ts';
+
+/** Rows of one statement: a few MB of JSON, well under a second. Longer lists are written in several. */
+const ROWS_PER_STATEMENT = 10_000;
+/** Windows of the counters: two processes' windows that start in the same 10 s are one. */
+const WINDOW_MS = 10_000;
+
+export function createRecordStore(database: Database, nowMs: () => number): RecordStore {
+  return {
+    savePredictions: (records) => inStatements(records, (part) => savePredictions(database, part)),
+    saveCounts: (rows) => inStatements(rows, (part) => saveCounts(database, part)),
+    observe: (rolloutId, sinceMs) => observe(database, rolloutId, sinceMs),
+    findPrediction: (requestId) => findPrediction(database, requestId),
+    saveFeedback: (record) => saveFeedback(database, record),
+    ensurePartitions: (daysAhead) => ensurePartitions(database, daysAhead, nowMs()),
+  };
+}
+
+async function inStatements<T>(rows: readonly T[], write: (part: readonly T[]) => Promise<void>): Promise<void> {
+  for (let i = 0; i < rows.length; i += ROWS_PER_STATEMENT) await write(rows.slice(i, i + ROWS_PER_STATEMENT));
+}
+
+/** As one JSON parameter: a row of placeholders each would pass the protocol's 65,535 parameters at 5,462 rows. */
+async function savePredictions(database: Database, records: readonly PredictionRecord[]): Promise<void> {
+  const rows = JSON.stringify(
+    records.map((r) => ({
+      request_id: r.requestId,
+      created_at: new Date(r.createdAtMs).toISOString(),
+      model: r.model,
+      version: r.version,
+      variant: r.variant,
+      rollout_id: r.rolloutId,
+      entity_id: r.entityId,
+      features: r.features,
+      probability: r.probability,
+      label: r.label,
+      risk: r.risk,
+      latency_ms: r.latencyMs,
+    })),
+    // One record with a character that Postgres cannot hold would fail its whole batch, again at each try.
+    (_, value: unknown) => (typeof value === 'string' ? storable(value) : value),
+  );
+  await database.run((db) =>
+    db.execute(sql`
+      insert into predictions (request_id, created_at, model, version, variant, rollout_id, entity_id, features,
+        probability, label, risk, latency_ms)
+      select request_id, created_at, model, version, variant, rollout_id, entity_id, features,
+        probability, label, risk, latency_ms
+      from json_to_recordset(${rows}::json) as r(request_id uuid, created_at timestamptz, model text, version int,
+        variant text, rollout_id uuid, entity_id text, features jsonb, probability double precision, label text,
+        risk text, latency_ms real)
+      on conflict do nothing`),
+  );
+}
+
+async function saveCounts(database: Database, rows: readonly CountsRow[]): Promise<void> {
+  const json = JSON.stringify(
+    rows.map((r) => ({
+      instance: r.instance,
+      sequence: r.sequence,
+      model: r.model,
+      rollout_id: r.rolloutId,
+      variant: r.variant,
+      version: r.version,
+      window_start: new Date(r.windowStartMs).toISOString(),
+      requests: r.requests,
+      errors: r.errors,
+      slow: r.slow,
+      latency_sum_ms: r.latencySumMs,
+    })),
+  );
+  await database.run((db) =>
+    db.execute(sql`
+      insert into variant_counts (instance, sequence, model, rollout_id, variant, version, window_start, requests,
+        errors, slow, latency_sum_ms)
+      select instance, sequence, model, rollout_id, variant, version, window_start, requests, errors, slow,
+        latency_sum_ms
+      from json_to_recordset(${json}::json) as r(instance uuid, sequence bigint, model text, rollout_id uuid,
+        variant text, version int, window_start timestamptz, requests int, errors int, slow int,
+        latency_sum_ms double precision)
+      on conflict do nothing`),
+  );
+}
+
+/** The window that `sinceMs` lies in counts whole: its counters name the rollout, so nothing in it is older. */
+async function observe(
+  database: Database,
+  rolloutId: string,
+  sinceMs: number,
+): Promise<{ candidate: VariantCounts; champion: VariantCounts; windows: number }> {
+  const since = new Date(Math.floor(sinceMs / WINDOW_MS) * WINDOW_MS).toISOString();
+  // Sums of integers are bigint, which the driver gives as text: float8 is exact up to 2^53.
+  const rows = await database.run((db) =>
+    db.execute<{ variant: Variant; requests: number; errors: number; slow: number; latency: number; windows: number }>(
+      sql`
+        select variant, sum(requests)::float8 as requests, sum(errors)::float8 as errors, sum(slow)::float8 as slow,
+          sum(latency_sum_ms) as latency,
+          count(distinct floor(extract(epoch from window_start) * 1000 / ${WINDOW_MS}::int))
+            filter (where requests > 0)::float8 as windows
+        from variant_counts
+        where rollout_id = ${rolloutId} and window_start >= ${since}
+        group by variant`,
+    ),
+  );
+  const of = (variant: Variant): VariantCounts => {
+    const row = rows.find((r) => r.variant === variant);
+    if (row === undefined) return NO_COUNTS;
+    return { requests: row.requests, errors: row.errors, slow: row.slow, latencySumMs: row.latency };
+  };
+  const windows = rows.find((r) => r.variant === 'candidate')?.windows ?? 0;
+  return { candidate: of('candidate'), champion: of('champion'), windows };
+}
+
+async function findPrediction(database: Database, requestId: string): Promise<PredictionRecord | null> {
+  if (!isUuid(requestId)) return null;
+  return database.run(async (db) => {
+    const [row] = await db.select().from(predictions).where(eq(predictions.requestId, requestId)).limit(1);
+    if (row === undefined) return null;
+    const { createdAt, variant, risk, ...rest } = row;
+    return { ...rest, variant: variant as Variant, risk: risk as RiskCategory, createdAtMs: createdAt.getTime() };
+  });
+}

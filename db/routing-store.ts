@@ -1,0 +1,137 @@
+import { and, asc, eq, sql } from 'drizzle-orm';
+import { DomainError, type Problem } from '../domain/errors.ts';
+import type { RoutingTable } from '../domain/routing.ts';
+import { writeAudit } from './audit-store.ts';
+import type { Database, Transaction } from './connect.ts';
+import type { RoutingChange, RoutingStore } from './ports.ts';
+import { auditLog, routing } from './schema.ts';
+import { requireVersions } from './version-store.ts';
+
+/** Channel of `NOTIFY`; the payload is the model's name. */
+const CHANNEL = 'sluice_routing';
+/** Models of one installation; the tables are read whole. */
+const TABLES_MAX = 1_000;
+
+const columns = {
+  model: routing.model,
+  generation: routing.generation,
+  salt: routing.salt,
+  rolloutId: routing.rolloutId,
+  routes: routing.routes,
+  slowMs: routing.slowMs,
+};
+
+export function createRoutingStore(database: Database): RoutingStore {
+  return {
+    find: (model) =>
+      database.run(async (db) => {
+        const [row] = await db.select(columns).from(routing).where(eq(routing.model, model));
+        return row ?? null;
+      }),
+    all: () => database.run((db) => db.select(columns).from(routing).orderBy(asc(routing.model)).limit(TABLES_MAX)),
+    apply: (change) => {
+      const problems = routingProblems(change);
+      if (problems.length > 0) {
+        return Promise.reject(new DomainError('invalidInput', 'This routing cannot be applied', problems));
+      }
+      return database.transact((tx) => apply(tx, change));
+    },
+    listen: createListener(database),
+  };
+}
+
+/** What is wrong with the routes of a change, apart from the versions' existence. */
+export function routingProblems(change: Pick<RoutingChange, 'routes' | 'slowMs'>): readonly Problem[] {
+  const problems: Problem[] = [];
+  const { routes, slowMs } = change;
+  // Weights come in steps of 0.01: compared in those, so that float sums do not matter.
+  const hundredths = routes.reduce((sum, r) => sum + Math.round(r.weightPercent * 100), 0);
+  if (hundredths !== 10_000) {
+    problems.push({ field: 'routes', message: `the weights sum to ${hundredths / 100}, not to 100` });
+  }
+  for (const [i, { weightPercent }] of routes.entries()) {
+    if (weightPercent >= 0 && weightPercent <= 100) continue;
+    problems.push({ field: `routes[${i}].weightPercent`, message: `${weightPercent} is not a number from 0 to 100` });
+  }
+  if (new Set(routes.map((r) => r.variant)).size < routes.length) {
+    problems.push({ field: 'routes', message: 'a variant is named twice' });
+  }
+  if (!(slowMs > 0)) problems.push({ field: 'slowMs', message: `${slowMs} is not a positive number of milliseconds` });
+  return problems;
+}
+
+async function apply(tx: Transaction, change: RoutingChange): Promise<RoutingTable> {
+  const { model, changeId, expectedGeneration, salt, rolloutId, routes, slowMs } = change;
+  const auditId = `routing/${model}/${changeId}`;
+  const earlier = await appliedBefore(tx, auditId);
+  if (earlier !== null) return earlier;
+  await requireVersions(
+    tx,
+    model,
+    routes.map((r) => r.version),
+  );
+  const values = { generation: expectedGeneration + 1, salt, rolloutId, routes, slowMs, changeId };
+  const written =
+    expectedGeneration === 0
+      ? await tx
+          .insert(routing)
+          .values({ model, ...values })
+          .onConflictDoNothing()
+          .returning(columns)
+      : await tx
+          .update(routing)
+          .set({ ...values, updatedAt: sql`now()` })
+          .where(and(eq(routing.model, model), eq(routing.generation, expectedGeneration)))
+          .returning(columns);
+  const table = written[0];
+  if (table === undefined) {
+    // A twin of this call may have won while this one waited for its row lock.
+    return (await appliedBefore(tx, auditId)) ?? refuseGeneration(tx, change);
+  }
+  const details = { table, previousGeneration: expectedGeneration };
+  const entry = { actor: change.by, action: 'routing.apply', subject: model, reason: change.reason, details };
+  await writeAudit(tx, { ...entry, changeId: auditId });
+  // Delivered at commit, so that a listener reads the new row.
+  await tx.execute(sql`select pg_notify(${CHANNEL}, ${model})`);
+  return table;
+}
+
+/** The table as this change wrote it, even when later changes followed: a late retry must not take their generation. */
+async function appliedBefore(tx: Transaction, auditId: string): Promise<RoutingTable | null> {
+  const [entry] = await tx.select({ details: auditLog.details }).from(auditLog).where(eq(auditLog.changeId, auditId));
+  return entry === undefined ? null : (entry.details['table'] as RoutingTable);
+}
+
+async function refuseGeneration(tx: Transaction, change: RoutingChange): Promise<never> {
+  const { model, expectedGeneration } = change;
+  const [row] = await tx.select({ generation: routing.generation }).from(routing).where(eq(routing.model, model));
+  const found = row?.generation ?? 0;
+  throw new DomainError(
+    'conflict',
+    `The routing of ${model} is at generation ${found}, not ${expectedGeneration}: somebody else changed it`,
+    [{ field: 'expectedGeneration', message: `read ${expectedGeneration}, found ${found}` }],
+  );
+}
+
+/**
+ * One subscription for all callers of this pool. The driver connects again by itself after an outage (also when the
+ * first try fails); `onChange` is called then too, as changes may have been missed.
+ */
+function createListener(database: Database): RoutingStore['listen'] {
+  const callbacks = new Set<() => void>();
+  let subscribed: Promise<unknown> | null = null;
+  const callAll = () => {
+    for (const callback of callbacks) callback();
+  };
+  return async (onChange) => {
+    // A wrapper of its own per call, so that the same function may listen twice.
+    const callback = () => onChange();
+    callbacks.add(callback);
+    subscribed ??= database.run(() => database.sql.listen(CHANNEL, callAll, callAll)).catch(() => undefined);
+    await subscribed;
+    return () => {
+      callbacks.delete(callback);
+      return Promise.resolve();
+    };
+  };
+}
