@@ -29,3 +29,8 @@ export interface RolloutPlan {
   /** How long the old version stays loaded, watched and ready for a rollback after 100 %, ms. */
   readonly keepWarmMs: number;
 }
+
+/** What the start of a rollout may replace in the definition's plan; parts that are not given keep its values. */
+export interface PlanOverrides extends Partial<Omit<RolloutPlan, 'strategy' | 'limits'>> {
+  readonly limits?: Partial<RolloutLimits>;
+}
