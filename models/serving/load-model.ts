@@ -1,0 +1,105 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ENCODED_TENSOR, OUTPUT_TENSOR } from '../../domain/encoding.ts';
+import { DomainError } from '../../domain/errors.ts';
+import type { Signature } from '../../domain/signature.ts';
+import type { ArtefactManifest } from '../manifest.ts';
+import { proveGolden } from './golden-proof.ts';
+import { readArtefact } from './read-artefact.ts';
+import { RowBatcher } from './row-batcher.ts';
+import type { RunRows } from './row-batcher.ts';
+import { compileRowEncoder } from './row-encoder.ts';
+import type { RowEncoder } from './row-encoder.ts';
+
+/** One version, proven and warm. Rows are encoded by `encoder` and given as its floats. */
+export interface LoadedModel extends Pick<RowBatcher, 'predictOne' | 'predictMany'> {
+  readonly signature: Signature;
+  readonly encoder: RowEncoder;
+  /** Answers what waits, then frees the session. Rows given afterwards are refused as `unavailable`. */
+  close(): Promise<void>;
+}
+
+export interface LoadOptions {
+  /** Called with the number of rows of every run. */
+  readonly onBatch?: (rows: number) => void;
+}
+
+/** Single runs before a model counts as warm: the first ones pay for allocations. */
+const WARM_UP_RUNS = 10;
+
+/**
+ * `session.run` is synchronous on the event loop whatever its options: one thread, no pool that spins, and no memory
+ * pattern per batch size, since every run has another number of rows. Errors come as exceptions: the library's own
+ * lines on stderr (all below fatal) would break the JSON log.
+ */
+const SESSION_OPTIONS: InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  enableMemPattern: false,
+  logSeverityLevel: 4,
+};
+
+/**
+ * Loads a version for serving: derives the float graph, proves it equal to the stored one on the golden rows, warms it.
+ * @throws DomainError `artefactCorrupt` when the artefact breaks the convention or the proof
+ */
+export async function loadModel(
+  source: { readonly onnx: Uint8Array; readonly manifest: ArtefactManifest },
+  options: LoadOptions = {},
+): Promise<LoadedModel> {
+  const { signature, golden, formatVersion } = source.manifest;
+  if ((formatVersion as number) !== 1) {
+    throw new DomainError('artefactCorrupt', `The manifest has format version ${String(formatVersion)}; expected 1`);
+  }
+  const { coreBytes } = readArtefact(source.onnx, signature);
+  const encoder = compileRowEncoder(signature);
+  const session = await openSession(coreBytes);
+  const run = runOf(session, encoder.width);
+  try {
+    await provingRawGraph(source.onnx, (raw) => proveGolden({ raw, core: run, signature, golden }));
+    await warmUp(run, encoder.width);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+  const batcher = new RowBatcher(encoder.width, run, options.onBatch);
+  let closing: Promise<void> | null = null;
+  return {
+    signature,
+    encoder,
+    predictOne: (row) => batcher.predictOne(row),
+    predictMany: (rows, count) => batcher.predictMany(rows, count),
+    close: () => (closing ??= batcher.drain().then(() => session.release())),
+  };
+}
+
+async function openSession(bytes: Uint8Array): Promise<InferenceSession> {
+  try {
+    return await InferenceSession.create(bytes, SESSION_OPTIONS);
+  } catch (cause) {
+    throw new DomainError('artefactCorrupt', `onnxruntime refuses the graph: ${String(cause)}`);
+  }
+}
+
+function runOf(session: InferenceSession, width: number): RunRows {
+  return async (matrix, rows) => {
+    const outputs = await session.run({ [ENCODED_TENSOR]: new Tensor('float32', matrix, [rows, width]) });
+    return outputs[OUTPUT_TENSOR]?.data as Float32Array;
+  };
+}
+
+/** The raw graph is open for the proof alone: it would hold the model's memory twice. */
+async function provingRawGraph(bytes: Uint8Array, prove: (raw: InferenceSession) => Promise<void>): Promise<void> {
+  const raw = await openSession(bytes);
+  try {
+    await prove(raw);
+  } finally {
+    await raw.release();
+  }
+}
+
+async function warmUp(run: RunRows, width: number): Promise<void> {
+  const row = new Float32Array(width);
+  for (let i = 0; i < WARM_UP_RUNS; i += 1) await run(row, 1);
+}
