@@ -1,0 +1,112 @@
+/** What the platform's HTTP API answers (docs/http-api.md), as far as the command line shows it. */
+import type { ModelDefinition } from '../../domain/definition.ts';
+import type { Evaluation, GateResult, Lineage } from '../../domain/evaluation.ts';
+import type { Permission } from '../../domain/records.ts';
+import type { RolloutPlan } from '../../domain/rollout/plan.ts';
+import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
+import type { Route } from '../../domain/routing.ts';
+import type { Signature } from '../../domain/signature.ts';
+import type { Problem } from '../../domain/errors.ts';
+import type { RolloutCommandName, TrainModelResult, TrainProgress, TrainStatus } from '../../workflows/messages.ts';
+
+export interface Aliases {
+  readonly champion?: number;
+  readonly candidate?: number;
+  readonly previous?: number;
+}
+
+export interface ModelSummary {
+  readonly name: string;
+  readonly description: string;
+  readonly aliases: Aliases;
+  readonly versions: number;
+  readonly routing: { readonly generation: number; readonly routes: readonly Route[] } | null;
+}
+
+export interface ModelAnswer extends Omit<ModelSummary, 'versions'> {
+  readonly definition: ModelDefinition;
+}
+
+export interface VersionSummary {
+  readonly version: number;
+  readonly status: 'validating' | 'accepted' | 'rejected' | 'quarantined';
+  readonly algorithm: string;
+  readonly artefact_digest: string;
+  readonly evaluation: Evaluation;
+  readonly created_at: string;
+  readonly aliases: readonly string[];
+  readonly lineage: Lineage;
+}
+
+export interface VersionAnswer extends VersionSummary {
+  readonly signature: Signature;
+  readonly gates: readonly GateResult[] | { readonly results: readonly GateResult[] } | null;
+}
+
+export interface TrainAnswer {
+  readonly workflow_id: string;
+  readonly status: 'running' | 'completed' | 'failed' | 'none';
+  readonly progress: (TrainStatus & { readonly detail?: TrainProgress | null }) | null;
+  readonly result: TrainModelResult | null;
+  readonly failure: string | { readonly message: string } | null;
+}
+
+export interface StartedWorkflow {
+  readonly workflow_id: string;
+  readonly run_id: string;
+  readonly rollout_id?: string;
+}
+
+export interface RolloutAnswer {
+  readonly id: string;
+  readonly model: string;
+  readonly candidate: number;
+  readonly champion: number | null;
+  readonly phase: string;
+  readonly plan: RolloutPlan;
+  readonly snapshot: RolloutSnapshot | null;
+  readonly reason: string | null;
+  readonly started_by: string;
+  readonly started_at: string;
+  readonly finished_at: string | null;
+}
+
+export interface CommandAnswer {
+  readonly applied: RolloutCommandName;
+  readonly status: RolloutSnapshot;
+}
+
+export interface PredictionAnswer {
+  readonly request_id: string;
+  readonly model: string;
+  readonly model_version: number;
+  readonly variant: string;
+  readonly probability: number;
+  readonly label: string;
+  readonly risk: string;
+  readonly threshold: number;
+  readonly latency_ms: number;
+  readonly warnings: readonly Problem[];
+}
+
+export interface FailedPrediction {
+  readonly error: string;
+  readonly problems: readonly Problem[];
+}
+
+export interface BatchAnswer {
+  readonly request_id: string;
+  readonly model: string;
+  readonly predictions: readonly (PredictionAnswer | FailedPrediction)[];
+  readonly latency_ms: number;
+}
+
+export interface KeyAnswer {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly permissions: readonly Permission[];
+  readonly created_at?: string;
+  readonly expires_at?: string | null;
+  readonly revoked_at?: string | null;
+}

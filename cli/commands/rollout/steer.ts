@@ -1,0 +1,45 @@
+import type { RolloutCommandName } from '../../../workflows/messages.ts';
+import type { Session } from '../../session.ts';
+import { confirm } from '../../terminal/confirm.ts';
+import { renderRollout } from '../../views/rollout.ts';
+
+export interface SteerOptions {
+  readonly reason?: string;
+  readonly yes?: true;
+}
+
+/** What each command does, and the question before it where it moves traffic at once. */
+export const STEERING: Readonly<Record<RolloutCommandName, { description: string; question: string | null }>> = {
+  promote: {
+    description: 'give the candidate all traffic now; behind 100 %: end the rollout without waiting any longer',
+    question: 'Give the candidate all traffic now, without waiting for evidence?',
+  },
+  pause: { description: 'hold the weights as they are, until resume', question: null },
+  resume: { description: 'go on after a pause', question: null },
+  abort: {
+    description: 'call the rollout off: all traffic goes back to the champion',
+    question: 'Call this rollout off and give all traffic back to the champion?',
+  },
+  rollback: {
+    description: 'give all traffic back to the old version, also after 100 % while it is kept warm',
+    question: 'Give all traffic back to the old version now?',
+  },
+};
+
+export async function steer(
+  session: Session,
+  command: RolloutCommandName,
+  reference: string,
+  options: SteerOptions,
+): Promise<undefined> {
+  const { question } = STEERING[command];
+  if (question !== null) await confirm(session, `${reference}: ${question}`, options.yes === true);
+  const api = await session.api();
+  const answer = await api.steer(reference, command, options.reason);
+  const { terminal } = session;
+  session.answer(answer, [
+    `${terminal.style.green(terminal.style.signs.yes)} ${answer.applied} applied`,
+    '',
+    ...renderRollout(answer.status, terminal, Date.now()),
+  ]);
+}
