@@ -22,6 +22,8 @@ export const JUDGE_DEFAULTS: JudgeOptions = {
   catastrophic: { errorRate: 0.2, requests: 50 },
 };
 
+/** A limit of nothing, or of everything, is judged as this close to it: there the ratios have no meaning. */
+const LIMIT_RANGE = { min: 1e-6, max: 0.9 };
 /** Share of requests a p95 limit allows to be slower. */
 const SLOW_SHARE_MAX = 0.05;
 /** Alternatives above the limit, as multiples of it. */
@@ -99,13 +101,14 @@ function measure(candidate: VariantCounts, limits: RolloutLimits, alpha: number)
   const threshold = rows.length / alpha;
   return rows.map(({ metric, hits, limit, what }) => {
     const n = candidate.requests;
-    const against = logEvidence(hits, n, limit, worseShares(limit));
+    const judged = Math.min(Math.max(limit, LIMIT_RANGE.min), LIMIT_RANGE.max);
+    const against = logEvidence(hits, n, judged, worseShares(judged));
     const observed = n === 0 ? 0 : hits / n;
     return {
       // Capped because JSON knows no infinity.
       evidence: { metric, observed, limit, eValue: Math.min(Math.exp(against), Number.MAX_VALUE), threshold },
       breached: against >= Math.log(threshold),
-      healthy: logEvidence(hits, n, limit, betterShares(limit)) >= -Math.log(alpha),
+      healthy: logEvidence(hits, n, judged, betterShares(judged)) >= -Math.log(alpha),
       sentence: `${percent(observed)} of ${n} requests ${what} (limit ${percent(limit)})`,
     };
   });

@@ -3,8 +3,8 @@ import type { PlanOverrides, RolloutPlan } from './plan.ts';
 
 /** A plan has at most this many steps: more than a person would read, far below what a history carries. */
 const STEPS_MAX = 50;
-/** Thirty days: longer than any watch a person waits for. */
-const WAIT_MS_MAX = 30 * 24 * 3_600_000;
+/** A year: longer waits are typing mistakes. */
+const WAIT_MS_MAX = 365 * 24 * 3_600_000;
 /** Faster looks than this cost more than they show. */
 const OBSERVE_MS_MIN = 100;
 
@@ -24,7 +24,7 @@ export function checkPlan(plan: RolloutPlan, prefix = 'plan'): readonly Problem[
       allowed: [`${min}..${max}`],
     });
   };
-  range('limits.errorRateMax', plan.limits.errorRateMax, 1e-6, 0.9, false);
+  range('limits.errorRateMax', plan.limits.errorRateMax, 0, 1, false);
   range('limits.p95MsMax', plan.limits.p95MsMax, 0.1, 600_000, false);
   range('minRequests', plan.minRequests, 0, 1e9, true);
   range('observeEveryMs', plan.observeEveryMs, OBSERVE_MS_MIN, 3_600_000, true);

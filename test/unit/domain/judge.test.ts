@@ -142,6 +142,12 @@ describe('the verdict', () => {
     });
   });
 
+  it('takes a limit of no errors at all nearly literally', () => {
+    expect(judge(seen(1_000, 0), { ...limits, errorRateMax: 0 }).kind).toBe('inconclusive');
+    expect(judge(seen(1_000, 2), { ...limits, errorRateMax: 0 }).kind).toBe('rollback');
+    expect(judge(seen(1_000, 900), { ...limits, errorRateMax: 1 }).kind).toBe('rollback');
+  });
+
   it('stays finite when everything fails', () => {
     const verdict = judge(seen(1e9, 1e9, 1e9), limits);
     expect(JSON.stringify(verdict.evidence)).not.toContain('null');
