@@ -18,6 +18,9 @@ const IDENTIFIER_NAME = /(^|[^a-z])id$|[a-z](Id|ID)$/;
 /** Names of tensors inside the artefact. */
 const RESERVED_NAMES: readonly string[] = [ENCODED_TENSOR, OUTPUT_TENSOR];
 
+/** The parts of a definition that features depend on. */
+export type FeatureRules = Pick<ModelDefinition, 'target' | 'entity' | 'exclude' | 'features' | 'policies'>;
+
 export interface InferredFeatures {
   readonly features: readonly FeatureSpec[];
   /** What was decided and why, one line a column. */
@@ -29,36 +32,43 @@ export interface InferredFeatures {
  * @throws DomainError `dataInvalid` when an override cannot be met by the data or no feature is left
  */
 export function inferFeatures(table: DataTable, definition: ModelDefinition): InferredFeatures {
-  const { problems, ...inferred } = decideFeatures(table, definition);
-  if (problems.length === 0) return inferred;
+  const { problems, features, notes } = decideFeatures(table, definition);
+  if (problems.length === 0) return { features, notes };
   throw new DomainError('dataInvalid', `The data does not fit the definition: ${describeProblems(problems)}`, problems);
 }
 
-/** The same with the problems as a list, for the data report. */
-export function decideFeatures(
-  table: DataTable,
-  definition: ModelDefinition,
-): InferredFeatures & { readonly problems: readonly Problem[] } {
+export interface FeatureDecisions extends InferredFeatures {
+  readonly leftOut: readonly { readonly column: string; readonly reason: string }[];
+  readonly problems: readonly Problem[];
+}
+
+/** The same with the problems as a list, for the data report and the draft of a definition. */
+export function decideFeatures(table: DataTable, definition: FeatureRules): FeatureDecisions {
   const features: FeatureSpec[] = [];
+  const leftOut: { column: string; reason: string }[] = [];
   const notes: string[] = [];
   const problems: Problem[] = [];
   const skipped = new Set([definition.target.column, definition.entity, ...definition.exclude]);
   for (const column of table.columns) {
     if (skipped.has(column.name)) continue;
     const decision = decideColumn(column, definition.features[column.name] ?? {}, definition.policies);
-    if (decision.kind === 'problem') problems.push({ field: `features.${column.name}`, message: decision.message });
-    else notes.push(`${column.name}: ${decision.note}`);
+    if (decision.kind === 'problem') {
+      problems.push({ field: `features.${column.name}`, message: decision.message });
+      continue;
+    }
     if (decision.kind === 'feature') features.push(decision.feature);
+    else leftOut.push({ column: column.name, reason: decision.reason });
+    notes.push(`${column.name}: ${decision.kind === 'feature' ? decision.note : `left out; ${decision.reason}`}`);
   }
   if (features.length === 0 && problems.length === 0) {
     problems.push({ field: 'features', message: 'no column is left to learn from' });
   }
-  return { features, notes, problems };
+  return { features, notes, leftOut, problems };
 }
 
 type Decision =
   | { readonly kind: 'feature'; readonly feature: FeatureSpec; readonly note: string }
-  | { readonly kind: 'leftOut'; readonly note: string }
+  | { readonly kind: 'leftOut'; readonly reason: string }
   | { readonly kind: 'problem'; readonly message: string };
 
 function decideColumn(column: DataColumn, override: FeatureOverride, policies: ModelDefinition['policies']): Decision {
@@ -67,7 +77,7 @@ function decideColumn(column: DataColumn, override: FeatureOverride, policies: M
   }
   const missing = countMissing(column);
   const reason = override.type === undefined ? reasonToLeaveOut(column, missing) : null;
-  if (reason !== null) return { kind: 'leftOut', note: `left out; ${reason}` };
+  if (reason !== null) return { kind: 'leftOut', reason };
   const type = override.type ?? suggestType(column);
   const misfit = missing === column.values.length ? 'every value is blank' : typeProblem(column, type);
   if (misfit !== null) return { kind: 'problem', message: misfit };
