@@ -14,7 +14,7 @@ const CATEGORIES_MAX = 100;
 const CATEGORIES_OVERRIDDEN_MAX = 1000;
 /** Fewer consecutive numbers than this may be a real count; more are row numbers. */
 const ROW_NUMBERS_MIN = 20;
-const IDENTIFIER_NAME = /(^|[^a-z])id$|[a-z](Id|ID)$/;
+
 /** Names of tensors inside the artefact. */
 const RESERVED_NAMES: readonly string[] = [ENCODED_TENSOR, OUTPUT_TENSOR];
 
@@ -117,6 +117,9 @@ function reasonToLeaveOut(column: DataColumn, missing: number): string | null {
   return null;
 }
 
+/** `id`, `customer_id`, `customerID`, `Product ID`; not `paid`. */
+export const isNamedLikeId = (name: string): boolean => /(^|[^a-zA-Z])(id|ID|Id)$|[a-z](Id|ID)$/.test(name);
+
 /** Whole numbers, all different, that follow each other without a gap or whose column is named like an id. */
 function isIdentifier(name: string, values: Float64Array): boolean {
   if (values.length < ROW_NUMBERS_MIN || !wholeNumbers(values)) return false;
@@ -126,7 +129,7 @@ function isIdentifier(name: string, values: Float64Array): boolean {
     if (value > max) max = value;
   }
   const consecutive = max - min + 1 === values.length;
-  return (consecutive || IDENTIFIER_NAME.test(name)) && isAllDistinct({ name, kind: 'number', values });
+  return (consecutive || isNamedLikeId(name)) && isAllDistinct({ name, kind: 'number', values });
 }
 
 function suggestType(column: DataColumn): FeatureType {

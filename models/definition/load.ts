@@ -52,7 +52,9 @@ export function parseDefinitionText(text: string, path: string): ModelDefinition
     throw unusable(path, problems);
   }
   const located = (problems: readonly LocatedProblem[]) => problems.map((p) => withLine(p, document, lines));
-  const file = check(modelFileSchema, toPlain(document, path), (problems) => unusable(path, located(problems)));
+  const file = check(modelFileSchema, withoutEmptySections(toPlain(document, path)), (problems) =>
+    unusable(path, located(problems)),
+  );
   return { ...file, data: resolveData(file.data, path) };
 }
 
@@ -108,6 +110,12 @@ function toPlain(document: Document.Parsed, path: string): unknown {
   } catch (error) {
     throw unusable(path, [{ field: 'file', message: (error as Error).message }]);
   }
+}
+
+/** A section whose lines are all commented out is YAML's null; it means the same as a section that is not there. */
+function withoutEmptySections(raw: unknown): unknown {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
+  return Object.fromEntries(Object.entries(raw).filter(([, section]) => section !== null));
 }
 
 function resolveData(data: ModelFile['data'], path: string): ModelDefinition['data'] {
