@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   unauthenticated: { status: 401, retryable: false },
   forbidden: { status: 403, retryable: false },
   notFound: { status: 404, retryable: false },
+  methodNotAllowed: { status: 405, retryable: false },
   conflict: { status: 409, retryable: false },
   payloadTooLarge: { status: 413, retryable: false },
   unsupportedMediaType: { status: 415, retryable: false },

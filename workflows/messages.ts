@@ -1,7 +1,7 @@
 /** The public contract of the workflows: names, inputs, results, updates, queries, ids. Imports nothing that runs. */
 import type { DataReport, Evaluation, GateResult } from '../domain/evaluation.ts';
 import type { Algorithm } from '../domain/definition.ts';
-import type { RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
+import type { PlanOverrides, Strategy } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 
 export const TASK_QUEUE_DEFAULT = 'sluice';
@@ -18,6 +18,8 @@ export const SEARCH_ATTRIBUTES = {
 /** One running training and one running rollout per model, whoever starts it. */
 export const trainWorkflowId = (model: string): string => `train/${model}`;
 export const rolloutWorkflowId = (model: string): string => `rollout/${model}`;
+/** A validation is of one version. */
+export const validateWorkflowId = (model: string, version: number): string => `validate/${model}/${version}`;
 
 /** `{"model":"churn"}` is enough. */
 export interface TrainModelInput {
@@ -41,6 +43,8 @@ export type TrainModelResult =
       readonly gates: readonly GateResult[];
       /** Workflow id of the rollout, when one was started. */
       readonly rollout: string | null;
+      /** Lines for a person: what training left out and why; why no rollout was started although one was asked for. */
+      readonly notes?: readonly string[];
     }
   | { readonly kind: 'dataInvalid'; readonly model: string; readonly report: DataReport };
 
@@ -90,10 +94,13 @@ export interface RolloutModelInput {
   readonly version: number;
   readonly strategy?: Strategy;
   /** Replaces the definition's plan for this rollout; parts that are not given keep the definition's values. */
-  readonly plan?: Partial<Omit<RolloutPlan, 'strategy'>>;
+  readonly plan?: PlanOverrides;
   readonly requestedBy?: string;
   readonly reason?: string;
 }
+
+/** Answer of the query `status` of rolloutModel: `null` for the moment between the start and the opening. */
+export type RolloutStatus = RolloutSnapshot | null;
 
 export interface RolloutModelResult {
   readonly rolloutId: string;

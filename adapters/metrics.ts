@@ -1,0 +1,189 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { RiskCategory } from '../domain/records.ts';
+import type { Route, Variant } from '../domain/routing.ts';
+
+/** 0.1 ms to 1 s: a prediction takes parts of a millisecond, the promises stand at 10, 50, 100 and 150 ms. */
+const LATENCY_BUCKETS_SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1,
+];
+/** Control-plane requests wait for the database or for Temporal: up to the command deadline of 10 s. */
+const REQUEST_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const BATCH_BUCKETS_ROWS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000];
+
+/** `refused`: the input was; `error`: the version, or no version could answer. */
+export type PredictionStatus = 'ok' | 'refused' | 'error';
+
+/** What the gauges read when they are scraped. */
+export interface ServingGauges {
+  readonly ready: boolean;
+  readonly recordsQueued: number;
+  readonly recordsDropped: number;
+  readonly models: readonly {
+    readonly model: string;
+    readonly generation: number;
+    readonly routes: readonly Route[];
+  }[];
+}
+
+export interface Metrics {
+  answered(prediction: {
+    readonly model: string;
+    readonly version: number;
+    readonly variant: Variant;
+    readonly risk: RiskCategory;
+    readonly latencyMs: number;
+  }): void;
+  /** A prediction without an answer: which version would have given it is not known. */
+  unanswered(model: string, status: Exclude<PredictionStatus, 'ok'>): void;
+  batch(rows: number): void;
+  request(request: {
+    readonly method: string;
+    /** The route's pattern, never the path: paths would make a series each. */
+    readonly route: string;
+    readonly status: number;
+    readonly durationMs: number;
+    readonly error: string | null;
+  }): void;
+  watchServing(read: () => ServingGauges): void;
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/**
+ * The API process's metrics in the Prometheus text format, in a registry of their own.
+ * @param defaults false leaves out the process's own metrics (heap, event loop), for tests
+ */
+export function createMetrics(options: { readonly defaults: boolean } = { defaults: true }): Metrics {
+  const registry = new Registry();
+  if (options.defaults) collectDefaultMetrics({ register: registry });
+  const predictions = createPredictionMetrics(registry);
+  const requests = createRequestMetrics(registry);
+  return {
+    ...predictions,
+    request: requests,
+    watchServing: (read) => createServingGauges(registry, read),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
+
+function createPredictionMetrics(registry: Registry): Pick<Metrics, 'answered' | 'unanswered' | 'batch'> {
+  const registers = [registry];
+  const labelNames = ['model', 'model_version', 'variant'] as const;
+  const total = new Counter({
+    name: 'predictions_total',
+    help: 'Predictions by the version that answered; model_version is none where none did',
+    labelNames: [...labelNames, 'status'],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'prediction_latency_seconds',
+    help: 'Time from the start of a prediction to its answer, by version',
+    labelNames,
+    buckets: LATENCY_BUCKETS_SECONDS,
+    registers,
+  });
+  const byRisk = new Counter({
+    name: 'ml_predictions_total',
+    help: 'Answered predictions by risk category',
+    labelNames: ['model', 'risk'],
+    registers,
+  });
+  const batchSize = new Histogram({
+    name: 'prediction_batch_size',
+    help: 'Rows per batch request',
+    buckets: BATCH_BUCKETS_ROWS,
+    registers,
+  });
+  // Looking a series up by its labels hashes them: the few series of the hot path are kept at hand. Bounded by the
+  // routed versions this process has ever served.
+  const series = createSeriesCache((model: string, version: number, variant: Variant) => {
+    const labels = { model, model_version: String(version), variant };
+    return { total: total.labels({ ...labels, status: 'ok' }), latency: latency.labels(labels) };
+  });
+  return {
+    answered({ model, version, variant, risk, latencyMs }) {
+      const own = series(model, version, variant);
+      own.total.inc();
+      own.latency.observe(latencyMs / 1000);
+      byRisk.inc({ model, risk });
+    },
+    unanswered: (model, status) => total.inc({ model, model_version: 'none', variant: 'none', status }),
+    batch: (rows) => batchSize.observe(rows),
+  };
+}
+
+function createSeriesCache<T>(create: (model: string, version: number, variant: Variant) => T) {
+  const cache = new Map<string, T>();
+  return (model: string, version: number, variant: Variant): T => {
+    const key = `${model}/${String(version)}/${variant}`;
+    const found = cache.get(key);
+    if (found !== undefined) return found;
+    const made = create(model, version, variant);
+    cache.set(key, made);
+    return made;
+  };
+}
+
+function createRequestMetrics(registry: Registry): Metrics['request'] {
+  const registers = [registry];
+  const total = new Counter({
+    name: 'ml_api_requests_total',
+    help: 'HTTP requests by route and status',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  });
+  const duration = new Histogram({
+    name: 'ml_api_request_duration_seconds',
+    help: 'Time from the request to its answer, by route',
+    labelNames: ['method', 'route'],
+    buckets: REQUEST_BUCKETS_SECONDS,
+    registers,
+  });
+  const errors = new Counter({
+    name: 'ml_api_errors_total',
+    help: 'HTTP requests answered with a problem, by its code',
+    labelNames: ['method', 'route', 'error'],
+    registers,
+  });
+  return ({ method, route, status, durationMs, error }) => {
+    total.inc({ method, route, status });
+    duration.observe({ method, route }, durationMs / 1000);
+    if (error !== null) errors.inc({ method, route, error });
+  };
+}
+
+function createServingGauges(registry: Registry, read: () => ServingGauges): void {
+  const registers = [registry];
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[], set: (g: Gauge<L>) => void) =>
+    new Gauge<L>({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers,
+      collect() {
+        this.reset();
+        set(this);
+      },
+    });
+  gauge('serving_ready', '1 when every routed version is loaded and proven', [], (g) => g.set(read().ready ? 1 : 0));
+  gauge('prediction_records_queued', 'Prediction records waiting for the database', [], (g) =>
+    g.set(read().recordsQueued),
+  );
+  gauge('prediction_records_dropped', 'Prediction records given up since the start: the buffer was full', [], (g) =>
+    g.set(read().recordsDropped),
+  );
+  gauge('routing_generation', 'Generation of the routing in force, by model', ['model'], (g) => {
+    for (const { model, generation } of read().models) g.set({ model }, generation);
+  });
+  gauge(
+    'routing_weight_percent',
+    'Share of traffic, by variant',
+    ['model', 'model_version', 'variant'],
+    (g: Gauge<'model' | 'model_version' | 'variant'>) => {
+      for (const { model, routes } of read().models) {
+        for (const r of routes) g.set({ model, model_version: String(r.version), variant: r.variant }, r.weightPercent);
+      }
+    },
+  );
+}

@@ -1,0 +1,19 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { Principal } from './security/key-directory.ts';
+
+/** What a request carries through the middleware. `incoming` is absent where a test calls the app without a port. */
+export interface AppEnv {
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    /** The caller's `X-Request-Id`, or a new UUID. */
+    requestId: string;
+    /** True when the caller gave the id. */
+    requestIdGiven: boolean;
+    /** `performance.now()` when the request came in. */
+    startedAt: number;
+    /** Code of the problem answered, for the metrics. */
+    errorCode?: string;
+    /** Set on every route that needs a permission. */
+    principal?: Principal;
+  };
+}

@@ -1,0 +1,55 @@
+/** What the routes ask of the durable side; implemented on Temporal by `temporal-control-plane.ts`. */
+import type { RolloutSnapshot } from '../domain/rollout/state.ts';
+import type {
+  RolloutCommandName,
+  RolloutModelInput,
+  TrainModelInput,
+  TrainModelResult,
+  TrainProgress,
+  TrainStatus,
+} from '../workflows/messages.ts';
+
+export interface StartedWorkflow {
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+export interface TrainingState {
+  readonly workflowId: string;
+  /** `null` when no training of the model is known. */
+  readonly runId: string | null;
+  readonly status: 'running' | 'completed' | 'failed' | 'none';
+  /** While running and a worker answers; `detail` is the last heartbeat of the running step. */
+  readonly progress: (TrainStatus & { readonly detail: TrainProgress | null }) | null;
+  readonly result: TrainModelResult | null;
+  /** One sentence for a person. */
+  readonly failure: string | null;
+}
+
+export type CommandOutcome =
+  | { readonly kind: 'applied'; readonly status: RolloutSnapshot }
+  /** Nobody took it in time; it will not be applied later either. */
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'notRunning' };
+
+/** Everything rejects with `DomainError('unavailable')` when Temporal does not answer in time. */
+export interface ControlPlane {
+  /** @throws DomainError `conflict` naming the training that runs */
+  startTraining(input: TrainModelInput): Promise<StartedWorkflow>;
+  trainingStatus(model: string): Promise<TrainingState>;
+  /** @throws DomainError `conflict` naming the rollout that runs */
+  startRollout(input: RolloutModelInput): Promise<StartedWorkflow>;
+  /**
+   * Sends an operator's command with a deadline.
+   * @throws DomainError with the validator's code and message when the workflow refuses it
+   */
+  rolloutCommand(
+    model: string,
+    command: RolloutCommandName,
+    input: { readonly by: string; readonly reason?: string },
+  ): Promise<CommandOutcome>;
+  /** As the workflow sees it now; `null` when none runs or no worker answers. */
+  rolloutStatus(model: string): Promise<RolloutSnapshot | null>;
+  /** Resolves when Temporal answers. */
+  check(): Promise<void>;
+}

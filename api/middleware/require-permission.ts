@@ -1,0 +1,38 @@
+import type { MiddlewareHandler } from 'hono';
+import { DomainError } from '../../domain/errors.ts';
+import type { Permission } from '../../domain/records.ts';
+import type { AppEnv } from '../app-env.ts';
+import { isAllowed } from '../security/key-directory.ts';
+import type { KeyCheck, KeyDirectory } from '../security/key-directory.ts';
+
+const REFUSALS: Readonly<Record<Exclude<KeyCheck['kind'], 'valid' | 'notLoaded'>, string>> = {
+  malformed: 'The value of X-API-Key is not a key: its form or checksum is wrong, so it was probably mistyped',
+  unknown: 'The API key is not known here',
+  revoked: 'The API key was revoked',
+  expired: 'The API key has expired',
+};
+
+/**
+ * Lets a request through when its key has the permission, and notes who calls.
+ * @throws DomainError `unauthenticated`, `forbidden` (naming the permission), `unavailable` (keys not loaded yet)
+ */
+export function requirePermission(
+  keys: Pick<KeyDirectory, 'check'>,
+  permission: Permission,
+): MiddlewareHandler<AppEnv> {
+  return (c, next) => {
+    const key = c.req.header('x-api-key');
+    if (key === undefined || key === '') {
+      throw new DomainError('unauthenticated', `Send an API key with the permission ${permission} in X-API-Key`);
+    }
+    const check = keys.check(key);
+    if (check.kind === 'notLoaded') throw new DomainError('unavailable', 'The API keys are not loaded yet');
+    if (check.kind !== 'valid') throw new DomainError('unauthenticated', REFUSALS[check.kind]);
+    if (!isAllowed(check.principal, permission)) {
+      const held = check.principal.permissions.join(', ');
+      throw new DomainError('forbidden', `This needs the permission ${permission}; the key has: ${held}`);
+    }
+    c.set('principal', check.principal);
+    return next();
+  };
+}

@@ -1,0 +1,187 @@
+/** A route as data: its documentation, its permission and its behaviour come from the same object. */
+import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { z } from 'zod';
+import type { Metrics } from '../adapters/metrics.ts';
+import { DomainError, ERROR_CODES } from '../domain/errors.ts';
+import type { ErrorCode } from '../domain/errors.ts';
+import type { Permission } from '../domain/records.ts';
+import type { AppEnv } from './app-env.ts';
+import { observeRequests } from './middleware/observe-requests.ts';
+import { requirePermission } from './middleware/require-permission.ts';
+import { readJson } from './request-body.ts';
+import { problemSchema } from './schemas/problem.ts';
+import type { KeyDirectory } from './security/key-directory.ts';
+import { zodProblems } from './zod-problems.ts';
+
+/** Of every body without a limit of its own: definitions and commands are a few kilobytes. */
+export const BODY_LIMIT_BYTES = 1024 * 1024;
+export const SECURITY_SCHEME = 'apiKey';
+
+export interface BodySpec<B> {
+  /** For the documentation. */
+  readonly schema: z.ZodType;
+  /** Throws `DomainError` with every field that is wrong; see `checkedBy`. */
+  readonly parse: (value: unknown) => B;
+  readonly description: string;
+  readonly example: unknown;
+  readonly limitBytes?: number;
+  /** What an empty body stands for; absent: a body is required. */
+  readonly whenEmpty?: unknown;
+}
+
+/** A body that its schema checks: all but the predictions, where the cost matters. */
+export function checkedBy<B>(schema: z.ZodType<B>): Pick<BodySpec<B>, 'schema' | 'parse'> {
+  return { schema, parse: (value) => checked(schema, value, 'body') };
+}
+
+export interface AnswerSpec {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly example?: unknown;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+}
+
+export interface OperationInput<P, Q, B> {
+  readonly c: Context<AppEnv>;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+}
+
+export interface Operation<P extends z.ZodObject = z.ZodObject, Q extends z.ZodObject = z.ZodObject, B = unknown> {
+  readonly id: string;
+  readonly method: 'get' | 'post' | 'delete';
+  /** With `{name}` for parameters. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description: string;
+  /** `null`: open without a key. */
+  readonly permission: Permission | null;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: BodySpec<B>;
+  readonly answers: Readonly<Record<number, AnswerSpec>>;
+  /** Problems beyond those that follow from the key, the body and the parameters. */
+  readonly refusals?: readonly ErrorCode[];
+  handle(input: OperationInput<z.output<P>, z.output<Q>, B>): Response | Promise<Response>;
+}
+
+/** Ties the handler's input to the schemas; the list of all operations does not need to know them. */
+export function defineOperation<P extends z.ZodObject, Q extends z.ZodObject, B>(
+  operation: Operation<P, Q, B>,
+): Operation {
+  return operation as unknown as Operation;
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, root: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new DomainError('invalidInput', `The ${root} cannot be used as it is`, zodProblems(result.error, root));
+}
+
+async function readInput(operation: Operation, c: Context<AppEnv>): Promise<OperationInput<never, never, unknown>> {
+  const params = operation.params === undefined ? {} : checked(operation.params, c.req.param(), 'path');
+  const query = operation.query === undefined ? {} : checked(operation.query, c.req.query(), 'query');
+  const spec = operation.body;
+  if (spec === undefined) return { c, params: params as never, query: query as never, body: undefined };
+  const value = await readJson(c, spec.limitBytes ?? BODY_LIMIT_BYTES, spec.whenEmpty);
+  return { c, params: params as never, query: query as never, body: spec.parse(value) };
+}
+
+export interface OperationDeps {
+  readonly keys: Pick<KeyDirectory, 'check'>;
+  readonly metrics: Pick<Metrics, 'request'>;
+}
+
+/** Serves and documents the operations. */
+export function registerOperations(
+  app: OpenAPIHono<AppEnv>,
+  operations: readonly Operation[],
+  deps: OperationDeps,
+): void {
+  for (const operation of operations) {
+    const route = createRoute(describeOperation(operation));
+    app.openAPIRegistry.registerPath(route);
+    const guards = operation.permission === null ? [] : [requirePermission(deps.keys, operation.permission)];
+    app.on(
+      [operation.method.toUpperCase()],
+      [route.getRoutingPath()],
+      observeRequests(deps.metrics, operation.path),
+      ...guards,
+      async (c: Context<AppEnv>) => operation.handle(await readInput(operation, c)),
+    );
+  }
+}
+
+function refusalsOf(operation: Operation): readonly ErrorCode[] {
+  const codes: ErrorCode[] = [...(operation.refusals ?? [])];
+  if (operation.permission !== null) codes.push('unauthenticated', 'forbidden', 'unavailable');
+  if (operation.params !== undefined || operation.query !== undefined) codes.push('invalidInput');
+  if (operation.body !== undefined) {
+    codes.push('malformedRequest', 'payloadTooLarge', 'unsupportedMediaType', 'invalidInput');
+  }
+  return [...new Set<ErrorCode>([...codes, 'internal'])];
+}
+
+type RouteConfig = Parameters<typeof createRoute>[0];
+
+function describeAnswers(operation: Operation): RouteConfig['responses'] {
+  const responses: RouteConfig['responses'] = {};
+  for (const [status, spec] of Object.entries(operation.answers)) {
+    const media = {
+      ...(spec.schema === undefined ? {} : { schema: spec.schema }),
+      ...(spec.example === undefined ? {} : { example: spec.example }),
+    };
+    responses[status] = {
+      description: spec.description,
+      ...(status === '204' ? {} : { content: { [spec.contentType ?? 'application/json']: media } }),
+    };
+  }
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of refusalsOf(operation)) {
+    const { status } = ERROR_CODES[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  for (const [status, codes] of byStatus) {
+    // A status that is also an answer of its own (a readiness report with 503) keeps that description.
+    responses[String(status)] ??= {
+      description: `Problem: ${codes.join(' or ')}`,
+      content: { 'application/problem+json': { schema: problemSchema } },
+    };
+  }
+  return responses;
+}
+
+function describeOperation(operation: Operation): RouteConfig {
+  const { body } = operation;
+  const request = {
+    ...(operation.params === undefined ? {} : { params: operation.params }),
+    ...(operation.query === undefined ? {} : { query: operation.query }),
+    ...(body === undefined
+      ? {}
+      : {
+          body: {
+            description: body.description,
+            required: body.whenEmpty === undefined,
+            content: { 'application/json': { schema: body.schema, example: body.example } },
+          },
+        }),
+  };
+  return {
+    operationId: operation.id,
+    method: operation.method,
+    path: operation.path,
+    tags: [operation.tag],
+    summary: operation.summary,
+    description:
+      operation.permission === null
+        ? operation.description
+        : `${operation.description}\n\nNeeds a key with the permission \`${operation.permission}\`.`,
+    security: operation.permission === null ? [] : [{ [SECURITY_SCHEME]: [] }],
+    request,
+    responses: describeAnswers(operation),
+  };
+}

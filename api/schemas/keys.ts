@@ -1,0 +1,44 @@
+import { z } from '@hono/zod-openapi';
+import { PERMISSIONS } from '../../domain/records.ts';
+import { timestampSchema } from './parameters.ts';
+import { optional } from './optional.ts';
+
+const permissionsSchema = z.array(z.enum(PERMISSIONS)).min(1).max(PERMISSIONS.length);
+
+export const createKeySchema = z
+  .strictObject({
+    name: z.string().trim().min(1).max(100).openapi({ example: 'crm' }),
+    permissions: permissionsSchema.openapi({ example: ['predict'] }),
+    expires_at: optional(z.iso.datetime({ offset: true }).nullable()),
+  })
+  .openapi('CreateKey');
+
+const keyShape = {
+  id: z.string(),
+  name: z.string(),
+  prefix: z.string().openapi({ example: 'sk_live_a1B2' }),
+  permissions: permissionsSchema,
+};
+
+export const createdKeySchema = z
+  .strictObject({
+    ...keyShape,
+    expires_at: timestampSchema.nullable(),
+    key: z.string().openapi({ description: 'Shown this once; stored nowhere' }),
+  })
+  .openapi('CreatedKey');
+
+export const keyListSchema = z.strictObject({
+  keys: z.array(
+    z
+      .strictObject({
+        ...keyShape,
+        created_at: timestampSchema,
+        expires_at: timestampSchema.nullable(),
+        revoked_at: timestampSchema.nullable(),
+      })
+      .openapi('Key'),
+  ),
+});
+
+export const keyParams = z.strictObject({ id: z.string().min(1).max(100) });

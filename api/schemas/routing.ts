@@ -1,0 +1,35 @@
+import { z } from '@hono/zod-openapi';
+import { VARIANTS } from '../../domain/routing.ts';
+import type { Route } from '../../domain/routing.ts';
+
+export const variantSchema = z.enum(VARIANTS);
+
+export const routeSchema = z
+  .strictObject({ variant: variantSchema, version: z.int(), weightPercent: z.number() })
+  .openapi('Route', { description: 'Which version answers which share of the traffic' }) satisfies z.ZodType<Route>;
+
+const variantCountsSchema = z.strictObject({
+  requests: z.int(),
+  errors: z.int(),
+  slow: z.int(),
+  latencySumMs: z.number(),
+});
+
+export const routerMetricsSchema = z
+  .strictObject({
+    models: z.array(
+      z.strictObject({
+        model: z.string(),
+        generation: z.int(),
+        routes: z.array(
+          z.strictObject({
+            variant: variantSchema,
+            version: z.int(),
+            weightPercent: z.number(),
+            counts: variantCountsSchema,
+          }),
+        ),
+      }),
+    ),
+  })
+  .openapi('RouterMetrics');

@@ -1,0 +1,148 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { TemporalClient } from '../adapters/temporal-client.ts';
+import { DomainError } from '../domain/errors.ts';
+import type { RolloutSnapshot } from '../domain/rollout/state.ts';
+import { ROLLOUT_STATUS_QUERY, TRAIN_STATUS_QUERY, WORKFLOWS } from '../workflows/messages.ts';
+import { rolloutWorkflowId, trainWorkflowId } from '../workflows/messages.ts';
+import type {
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutCommandResult,
+  TrainModelResult,
+  TrainProgress,
+  TrainStatus,
+} from '../workflows/messages.ts';
+import type { CommandOutcome, ControlPlane, StartedWorkflow, TrainingState } from './control-plane.ts';
+import { explainFailure, toDomainError } from './temporal-failures.ts';
+
+/** Starts and descriptions take milliseconds; a caller should not wait longer to hear that Temporal is away. */
+const CALL_TIMEOUT_MS = 3_000;
+/** Queries need a worker; without one the rest of a status is still worth an answer. */
+const QUERY_TIMEOUT_MS = 2_000;
+/** How long an operator's command may wait for a worker before it expires. */
+const COMMAND_TIMEOUT_MS = 10_000;
+/** The answer to a command taken at the last moment still travels; after this nothing of it is expected. */
+const COMMAND_GRACE_MS = 500;
+export interface TemporalControlPlaneOptions {
+  readonly temporal: TemporalClient;
+  readonly taskQueue: string;
+  readonly now: () => number;
+}
+
+/** Connects with the first call and not before: the API starts, and predicts, without Temporal. */
+export function createTemporalControlPlane({ temporal, taskQueue, now }: TemporalControlPlaneOptions): ControlPlane {
+  const start = async (name: string, workflowId: string, input: object): Promise<StartedWorkflow> => {
+    try {
+      const handle = await temporal.call(
+        (client) => client.workflow.start(name, { workflowId, taskQueue, args: [input] }),
+        CALL_TIMEOUT_MS,
+      );
+      return { workflowId, runId: handle.firstExecutionRunId };
+    } catch (error) {
+      if (error instanceof WorkflowExecutionAlreadyStartedError) throw await alreadyRunning(workflowId);
+      throw toDomainError(error);
+    }
+  };
+
+  const alreadyRunning = async (workflowId: string): Promise<DomainError> => {
+    const run = await temporal
+      .call((client) => client.workflow.getHandle(workflowId).describe(), CALL_TIMEOUT_MS)
+      .catch(() => null);
+    const since = run === null ? '' : ` since ${run.startTime.toISOString()} (run ${run.runId})`;
+    return new DomainError('conflict', `${workflowId} is running${since}; one at a time`);
+  };
+
+  const query = async <T>(workflowId: string, name: string): Promise<T | null> => {
+    try {
+      return await temporal.call((client) => client.workflow.getHandle(workflowId).query<T>(name), QUERY_TIMEOUT_MS);
+    } catch {
+      // No worker, or a run that failed before its first task: the description says the rest.
+      return null;
+    }
+  };
+
+  return {
+    startTraining: (input) => start(WORKFLOWS.train, trainWorkflowId(input.model), input),
+    startRollout: (input) => start(WORKFLOWS.rollout, rolloutWorkflowId(input.model), input),
+    trainingStatus: (model) => readTraining(temporal, query, trainWorkflowId(model)),
+    rolloutCommand: async (model, command, input) => {
+      // Tells a Temporal that is away (heard at once) from a worker that is (heard at the deadline).
+      await temporal.ping();
+      const expiresAt = now() + COMMAND_TIMEOUT_MS;
+      const argument: RolloutCommandInput = { ...input, expiresAt: new Date(expiresAt).toISOString() };
+      const send = () => sendCommand(temporal.client, rolloutWorkflowId(model), command, argument);
+      return temporal.connection.withDeadline(expiresAt + COMMAND_GRACE_MS, send);
+    },
+    rolloutStatus: (model) => query<RolloutSnapshot>(rolloutWorkflowId(model), ROLLOUT_STATUS_QUERY),
+    check: async () => {
+      await temporal.ping();
+    },
+  };
+}
+
+async function sendCommand(
+  client: Client,
+  workflowId: string,
+  command: RolloutCommandName,
+  argument: RolloutCommandInput,
+): Promise<CommandOutcome> {
+  try {
+    const result = await client.workflow
+      .getHandle(workflowId)
+      .executeUpdate<RolloutCommandResult, [RolloutCommandInput]>(command, { args: [argument] });
+    return { kind: 'applied', status: result.status };
+  } catch (error) {
+    if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'expired' };
+    if (error instanceof WorkflowNotFoundError) return { kind: 'notRunning' };
+    throw toDomainError(error);
+  }
+}
+
+async function readTraining(
+  temporal: TemporalClient,
+  query: (workflowId: string, name: string) => Promise<TrainStatus | null>,
+  workflowId: string,
+): Promise<TrainingState> {
+  const nothing = { workflowId, runId: null, progress: null, result: null, failure: null };
+  const handle = temporal.client.workflow.getHandle(workflowId);
+  try {
+    const run = await temporal.call(() => handle.describe(), CALL_TIMEOUT_MS);
+    const known = { ...nothing, runId: run.runId };
+    if (run.closeTime === undefined) {
+      const status = await query(workflowId, TRAIN_STATUS_QUERY);
+      const progress = status === null ? null : { ...status, detail: lastHeartbeat(run) };
+      return { ...known, status: 'running', progress };
+    }
+    try {
+      const result = (await temporal.call(() => handle.result(), CALL_TIMEOUT_MS)) as TrainModelResult;
+      return { ...known, status: 'completed', result };
+    } catch (error) {
+      const failure = explainFailure(error);
+      if (failure === null) throw error;
+      return { ...known, status: 'failed', failure };
+    }
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { ...nothing, status: 'none' };
+    throw toDomainError(error);
+  }
+}
+
+/** The first detail of the first heartbeating activity: what the running step last reported. */
+function lastHeartbeat(run: WorkflowExecutionDescription): TrainProgress | null {
+  for (const activity of run.raw.pendingActivities ?? []) {
+    const payload = activity.heartbeatDetails?.payloads?.[0];
+    if (payload === undefined) continue;
+    const detail = defaultPayloadConverter.fromPayload<Partial<TrainProgress>>(payload);
+    const { stage, done, total, message } = detail;
+    if (stage !== undefined && done !== undefined && total !== undefined && message !== undefined) {
+      return { stage, done, total, message };
+    }
+  }
+  return null;
+}
