@@ -84,6 +84,8 @@ export interface RolloutState {
   /** The `previous` alias before this rollout: a rollback after 100 % puts it back. */
   readonly previousBefore: number | null;
   readonly plan: RolloutPlan;
+  /** Of the assignment of keys to variants, fresh for this rollout. */
+  readonly salt: string;
   readonly requestedBy: string;
   readonly phase: RolloutPhase;
   readonly stepIndex: number;

@@ -25,6 +25,7 @@ export interface RolloutFacts {
   /** Of the routing in force; 0 when there is none. */
   readonly generation: number;
   readonly routes: readonly Route[];
+  readonly salt: string;
   readonly requestedBy: string;
   readonly nowMs: number;
 }
@@ -37,6 +38,7 @@ export function openState(facts: RolloutFacts): RolloutState {
     champion: facts.champion,
     previousBefore: facts.previous,
     plan: facts.plan,
+    salt: facts.salt,
     requestedBy: facts.requestedBy,
     phase: 'starting',
     stepIndex: 0,

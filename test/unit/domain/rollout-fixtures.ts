@@ -39,6 +39,7 @@ export function facts(change: Partial<RolloutFacts> = {}): RolloutFacts {
     plan: CANARY,
     generation: 12,
     routes: [{ variant: 'champion', version: 4, weightPercent: 100 }],
+    salt: 'salt-1',
     requestedBy: 'alice',
     nowMs: 0,
     ...change,

@@ -1,0 +1,40 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+
+/**
+ * Named timeouts and retries. Failures are bounded by attempts, not by time from the first schedule: time in which
+ * neither Temporal nor a worker runs (a restart, a night switched off) must not fail what is waiting.
+ */
+export const PROFILES = {
+  /** One question to the registry: about two minutes of trying. */
+  quick: {
+    startToCloseTimeout: '15s',
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 14 },
+    priority: { priorityKey: 3 },
+  },
+  /** A look at the counters: about ten minutes of trying, then the traffic goes back. */
+  watch: {
+    startToCloseTimeout: '15s',
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 45 },
+    priority: { priorityKey: 2 },
+  },
+  /** What must happen in the end, such as the way back: tried until it does. */
+  insistent: {
+    startToCloseTimeout: '15s',
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },
+    priority: { priorityKey: 1 },
+  },
+  /** Reads whole data sets or runs a model over one; a dead worker is noticed after the heartbeat timeout. */
+  heavy: {
+    startToCloseTimeout: '2h',
+    heartbeatTimeout: '20s',
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m', maximumAttempts: 6 },
+    priority: { priorityKey: 5 },
+  },
+  /** Training goes on from its checkpoints, so one more attempt costs little. */
+  training: {
+    startToCloseTimeout: '24h',
+    heartbeatTimeout: '20s',
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m', maximumAttempts: 10 },
+    priority: { priorityKey: 5 },
+  },
+} as const satisfies Record<string, ActivityOptions>;

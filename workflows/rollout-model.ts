@@ -1,0 +1,161 @@
+import {
+  allHandlersFinished,
+  CancelledFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  ContinueAsNew,
+  defineQuery,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RolloutActivities } from '../activities/contract.ts';
+import type { Outcome, RolloutState } from '../domain/rollout/events.ts';
+import { openState, refusal } from '../domain/rollout/machine.ts';
+import { hasEnded, nextLookAtMs } from '../domain/rollout/progress.ts';
+import { parseRolloutInput, type RolloutInput } from '../domain/workflow-input.ts';
+import { PROFILES } from './activity-profiles.ts';
+import { explained, failure, reasonOf, requireInput } from './failures.ts';
+import {
+  ROLLOUT_STATUS_QUERY,
+  type RolloutModelInput,
+  type RolloutModelResult,
+  type RolloutStatus,
+} from './messages.ts';
+import { expired, receiveOrders, type Inbox, type Ticket } from './rollout-orders.ts';
+import { createRolloutSession, type RolloutSession } from './rollout-session.ts';
+import { label } from './search-attributes.ts';
+
+const quick = proxyActivities<RolloutActivities>(PROFILES.quick);
+const watch = proxyActivities<RolloutActivities>(PROFILES.watch);
+const status = defineQuery<RolloutStatus>(ROLLOUT_STATUS_QUERY);
+
+/**
+ * Moves the traffic of a model to a version, step by step, and back when it is worse than its limits allow.
+ * Sample input: `{"model":"NAME","version":2,"strategy":"canary"}`; the second argument is its own continuation.
+ */
+export async function rolloutModel(raw: RolloutModelInput, carried?: RolloutState): Promise<RolloutModelResult> {
+  const input = requireInput(parseRolloutInput(raw));
+  let session: RolloutSession | null = null;
+  const description = 'Where the rollout stands, in words and numbers. Takes no argument.';
+  setHandler(status, () => session?.snapshot() ?? null, { description });
+  const inbox = receiveOrders((order) => (session === null ? null : refusal(session.state(), order)));
+  label({ model: input.model, version: input.version, ...(carried === undefined ? { phase: 'starting' } : {}) });
+  try {
+    session = createRolloutSession(carried ?? (await open(input)));
+  } catch (error) {
+    await refuseAll(inbox, 'the rollout could not be opened');
+    throw explained(error);
+  }
+  label({ strategy: session.state().plan.strategy });
+  try {
+    await follow(session, inbox, (state) => continueAsNew<typeof rolloutModel>(raw, state));
+  } catch (error) {
+    if (error instanceof ContinueAsNew) throw error;
+    await giveBack(session, error);
+    if (!isCancellation(error)) return await conclude(session, inbox);
+    await refuseAll(inbox, 'the rollout was cancelled');
+    throw error;
+  }
+  return conclude(session, inbox);
+}
+
+/** Not cancellable: a row that was opened must be known to the one who closes it. */
+function open(input: RolloutInput): Promise<RolloutState> {
+  return CancellationScope.nonCancellable(async () => {
+    const { workflowId, firstExecutionRunId: runId } = workflowInfo();
+    const rolloutId = uuid4();
+    const { model, version, requestedBy } = input;
+    const opened = await quick.openRollout({ ...input, rolloutId, workflowId, runId });
+    return openState({
+      ...opened,
+      rolloutId,
+      model,
+      candidate: version,
+      salt: uuid4(),
+      requestedBy,
+      nowMs: Date.now(),
+    });
+  });
+}
+
+/** The loop: an order when there is one, else a look at the counters when it is due. */
+async function follow(
+  session: RolloutSession,
+  inbox: Inbox,
+  startAnew: (state: RolloutState) => Promise<never>,
+): Promise<void> {
+  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled while it was opened');
+  await session.send({ kind: 'start', nowMs: Date.now() });
+  const { observeEveryMs } = session.state().plan;
+  let lookDueAtMs = Date.now() + observeEveryMs;
+  while (!hasEnded(session.state())) {
+    const ticket = inbox.take();
+    if (ticket !== undefined) {
+      await obey(session, ticket);
+    } else if (workflowInfo().continueAsNewSuggested) {
+      await condition(() => allHandlersFinished() || !inbox.isEmpty());
+      if (inbox.isEmpty()) await startAnew(session.state());
+    } else {
+      const wakeAtMs = Math.min(lookDueAtMs, nextLookAtMs(session.state(), Date.now()));
+      if (await condition(() => !inbox.isEmpty(), Math.max(1, wakeAtMs - Date.now()))) continue;
+      const look = await lookUnlessOrdered(session.state(), inbox);
+      if (look === null) continue;
+      lookDueAtMs = Date.now() + observeEveryMs;
+      await session.send({ kind: 'observed', nowMs: Date.now(), ...look });
+    }
+  }
+}
+
+type Look = Awaited<ReturnType<RolloutActivities['observe']>>;
+
+/** An order does not wait for counters that cannot be read for a while; the look is then made after it. */
+async function lookUnlessOrdered({ rolloutId, startedAtMs, plan }: RolloutState, inbox: Inbox): Promise<Look | null> {
+  const scope = new CancellationScope();
+  try {
+    return await scope.run(() =>
+      Promise.race([
+        watch.observe({ rolloutId, sinceMs: startedAtMs, limits: plan.limits }),
+        condition(() => !inbox.isEmpty()).then(() => null),
+      ]),
+    );
+  } finally {
+    scope.cancel();
+  }
+}
+
+async function obey(session: RolloutSession, ticket: Ticket): Promise<void> {
+  const nowMs = Date.now();
+  const refused = expired(ticket.expiresAtMs, nowMs) ?? refusal(session.state(), ticket.order.kind);
+  if (refused === null) await session.send({ ...ticket.order, nowMs });
+  ticket.answer = refused === null ? { status: session.snapshot() } : { refused };
+}
+
+/** Whatever broke, or whoever cancelled: the traffic goes back to the champion. */
+async function giveBack(session: RolloutSession, error: unknown): Promise<void> {
+  const reason = isCancellation(error) ? 'the workflow was cancelled' : `it could not go on: ${reasonOf(error)}`;
+  await session.send({ kind: 'failed', nowMs: Date.now(), reason });
+}
+
+/** Answers everybody who still waits, so that no update is left open when the workflow closes. */
+function refuseAll(inbox: Inbox, refused: string): Promise<void> {
+  return CancellationScope.nonCancellable(async () => {
+    do {
+      for (let ticket = inbox.take(); ticket !== undefined; ticket = inbox.take()) ticket.answer = { refused };
+      await condition(() => allHandlersFinished() || !inbox.isEmpty());
+    } while (!inbox.isEmpty());
+  });
+}
+
+async function conclude(session: RolloutSession, inbox: Inbox): Promise<RolloutModelResult> {
+  await refuseAll(inbox, 'the rollout has ended');
+  const { rolloutId, model, candidate, phase, reason } = session.state();
+  if (session.troubles.length > 0) {
+    const message = `The rollout of ${model} version ${candidate} ended (${phase}: ${reason ?? ''}), but not all of it could be written: ${session.troubles.join('; ')}`;
+    throw failure('internal', message);
+  }
+  return { rolloutId, model, version: candidate, outcome: phase as Outcome, reason: reason ?? '' };
+}
