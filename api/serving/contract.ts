@@ -24,7 +24,12 @@ export type PredictOutcome =
       readonly latencyMs: number;
       readonly warnings: readonly Problem[];
     }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly Problem[];
+      /** Set when the row is fine and the model could not answer it, while others of the request were answered. */
+      readonly code?: 'unavailable';
+    };
 
 export interface ServedModel {
   readonly model: string;

@@ -14,6 +14,8 @@ import type { RowEncoder } from './row-encoder.ts';
 export interface LoadedModel extends Pick<RowBatcher, 'predictOne' | 'predictMany'> {
   readonly signature: Signature;
   readonly encoder: RowEncoder;
+  /** One row to encode into and give to `predictOne`, which copies it at once: a single prediction allocates none. */
+  readonly row: Float32Array;
   /** Answers what waits, then frees the session. Rows given afterwards are refused as `unavailable`. */
   close(): Promise<void>;
 }
@@ -68,6 +70,7 @@ export async function loadModel(
   return {
     signature,
     encoder,
+    row: new Float32Array(encoder.width),
     predictOne: (row) => batcher.predictOne(row),
     predictMany: (rows, count) => batcher.predictMany(rows, count),
     close: () => (closing ??= batcher.drain().then(() => session.release())),

@@ -1,0 +1,94 @@
+import type { CountsRow } from '../../db/ports.ts';
+import { addCounts, NO_COUNTS } from '../../domain/records.ts';
+import type { VariantCounts } from '../../domain/records.ts';
+import type { Route, RoutingTable } from '../../domain/routing.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Counts of one variant and version in one rollout. */
+interface Cell {
+  readonly key: string;
+  readonly of: Pick<CountsRow, 'model' | 'rolloutId' | 'variant' | 'version'>;
+  window: Mutable<VariantCounts>;
+  windowStartMs: number;
+  /** Everything before the open window. */
+  before: VariantCounts;
+}
+
+/** One row of the counters as it is cut, before it is numbered. */
+export type CutWindow = Omit<CountsRow, 'instance' | 'sequence'>;
+
+/** The counters in memory: a cell per route, bounded by the routes in force. */
+export class CountCells {
+  readonly #cells = new Map<string, Cell>();
+  /** The routes of an adopted table are the same objects for every prediction: found without building a key. */
+  readonly #byRoute = new WeakMap<Route, Cell>();
+  readonly #open = new Set<Cell>();
+  #routed: ReadonlySet<string> = new Set();
+
+  get hasOpenWindows(): boolean {
+    return this.#open.size > 0;
+  }
+
+  count(table: RoutingTable, route: Route, error: boolean, slow: boolean, latencyMs: number): void {
+    const cell = this.#cellOf(table, route);
+    const { window } = cell;
+    if (window.requests === 0) {
+      cell.windowStartMs = Date.now();
+      this.#open.add(cell);
+    }
+    window.requests += 1;
+    if (error) window.errors += 1;
+    if (slow) window.slow += 1;
+    window.latencySumMs += latencyMs;
+  }
+
+  totals(table: RoutingTable, route: Route): VariantCounts {
+    const cell = this.#cellOf(table, route);
+    return addCounts(cell.before, cell.window);
+  }
+
+  /** Closes the open windows; late counts of a route that is gone open a new one all the same. */
+  cutWindows(): CutWindow[] {
+    const cut = [...this.#open].map((cell) => {
+      const row = { ...cell.of, windowStartMs: cell.windowStartMs, ...cell.window };
+      cell.before = addCounts(cell.before, cell.window);
+      cell.window = { ...NO_COUNTS };
+      return row;
+    });
+    this.#open.clear();
+    this.#forgetUnrouted();
+    return cut;
+  }
+
+  /** Forgets the totals of routes that are in none of the tables, once their windows are cut. */
+  retain(tables: readonly RoutingTable[]): void {
+    this.#routed = new Set(tables.flatMap((table) => table.routes.map((route) => keyOf(table, route))));
+    this.#forgetUnrouted();
+  }
+
+  #forgetUnrouted(): void {
+    for (const [key, cell] of this.#cells) if (!this.#routed.has(key) && !this.#open.has(cell)) this.#cells.delete(key);
+  }
+
+  #cellOf(table: RoutingTable, route: Route): Cell {
+    const near = this.#byRoute.get(route);
+    if (near !== undefined) return near;
+    const key = keyOf(table, route);
+    const { variant, version } = route;
+    const cell = this.#cells.get(key) ?? {
+      key,
+      of: { model: table.model, rolloutId: table.rolloutId, variant, version },
+      window: { ...NO_COUNTS },
+      windowStartMs: 0,
+      before: NO_COUNTS,
+    };
+    this.#cells.set(key, cell);
+    this.#byRoute.set(route, cell);
+    return cell;
+  }
+}
+
+function keyOf(table: RoutingTable, route: Route): string {
+  return `${table.model}/${table.rolloutId ?? '-'}/${route.variant}/${route.version}`;
+}

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import type { RecordStore, RoutingStore, VersionStore } from '../../db/ports.ts';
+import type { ArtefactStore } from '../../domain/artefacts.ts';
+import { DomainError } from '../../domain/errors.ts';
+import type { ServedModel, Serving, ServingStatus } from './contract.ts';
+import type { AdoptedRouting } from './model-routing.ts';
+import type { ServingLog, ServingMetrics } from './ports.ts';
+import { Predictor } from './predictor.ts';
+import { createRecordSink } from './record-sink.ts';
+import type { RecordSink } from './record-sink.ts';
+import { createRoutingFile } from './routing-file.ts';
+import { RoutingSnapshots } from './routing-snapshots.ts';
+import { createVariantCounters } from './variant-counters.ts';
+import { createVersionCache } from './version-cache.ts';
+
+/** Records and counters get this long to be written at the end; the process is being stopped meanwhile. */
+const CLOSE_LIMIT_MS = 5_000;
+
+export interface ServingDeps {
+  readonly routing: Pick<RoutingStore, 'all' | 'listen'>;
+  readonly versions: Pick<VersionStore, 'find'>;
+  readonly artefacts: Pick<ArtefactStore, 'read'>;
+  readonly records: Pick<RecordStore, 'savePredictions' | 'saveCounts'>;
+  /** Folder of the routing's file, `routing.json`. */
+  readonly home: string;
+  readonly metrics: ServingMetrics;
+  readonly log: ServingLog;
+  /** Default: write-behind in memory. */
+  readonly sink?: RecordSink;
+}
+
+export interface RunningServing extends Serving {
+  /** Loads and proves what is routed, then keeps up with the routing. Never rejects: `status()` tells. */
+  start(): Promise<void>;
+  /** Answers what waits, writes the records left, frees the models. Predict no more before calling it. */
+  close(): Promise<void>;
+}
+
+/** The serving path: everything a prediction needs is in memory, so none waits for the database or for Temporal. */
+export function createServing(deps: ServingDeps): RunningServing {
+  const { log, metrics, records } = deps;
+  const sink = deps.sink ?? createRecordSink({ records, log });
+  const counters = createVariantCounters({ records, log });
+  const cache = createVersionCache({
+    find: (model, version) => deps.versions.find(model, version),
+    artefacts: deps.artefacts,
+    onBatch: (rows) => metrics.batchSize(rows),
+  });
+  const snapshots = new RoutingSnapshots({
+    routing: deps.routing,
+    cache,
+    file: createRoutingFile(join(deps.home, 'routing.json'), log),
+    log,
+    onAdopted: (tables) => counters.retain(tables),
+  });
+  const predictor = new Predictor({ current: (model) => snapshots.find(model), sink, counters, metrics, log });
+
+  return {
+    start: () => snapshots.start(),
+    predict: async (model, requests) => predictor.predict(routingFor(snapshots, model), requests),
+    served: () => snapshots.all().map((routing) => servedModel(routing, counters)),
+    status: (): ServingStatus => ({
+      ...snapshots.status(),
+      recordsQueued: sink.queued(),
+      recordsDropped: sink.dropped(),
+    }),
+    close: async () => {
+      await snapshots.close();
+      await cache.closeAll();
+      await Promise.all([sink.close(CLOSE_LIMIT_MS), counters.close(CLOSE_LIMIT_MS)]);
+    },
+  };
+}
+
+function routingFor(snapshots: RoutingSnapshots, model: string | null): AdoptedRouting {
+  if (model === null) return onlyRouting(snapshots);
+  const routing = snapshots.find(model);
+  if (routing !== undefined) return routing;
+  const allowed = snapshots.known();
+  const routingUnread = allowed.length === 0 && !snapshots.status().ready;
+  if (allowed.includes(model) || routingUnread) throw notYet(snapshots, model);
+  const problem = { field: 'model', message: `there is no served model ${model.slice(0, 200)}`, allowed };
+  throw new DomainError('notFound', `No served model is named ${model.slice(0, 200)}`, [problem]);
+}
+
+function onlyRouting(snapshots: RoutingSnapshots): AdoptedRouting {
+  const allowed = snapshots.known();
+  if (allowed.length > 1) {
+    const problem = { field: 'model', message: 'several models are served: name one', allowed };
+    throw new DomainError('malformedRequest', 'The request must name a model', [problem]);
+  }
+  const only = snapshots.all()[0];
+  if (only === undefined) throw notYet(snapshots, allowed[0] ?? null);
+  return only;
+}
+
+function notYet(snapshots: RoutingSnapshots, model: string | null): DomainError {
+  const why = snapshots.status().reasons.join('; ') || 'no model has been rolled out yet';
+  return new DomainError('unavailable', `${model ?? 'A model'} cannot be answered yet: ${why}`);
+}
+
+function servedModel(
+  { table, versions }: AdoptedRouting,
+  counters: Pick<ReturnType<typeof createVariantCounters>, 'totals'>,
+): ServedModel {
+  const routes = table.routes.flatMap((route) => {
+    const signature = versions.get(route.version)?.loaded.signature;
+    return signature === undefined ? [] : [{ ...route, signature, counts: counters.totals(table, route) }];
+  });
+  return { model: table.model, generation: table.generation, routes };
+}

@@ -1,0 +1,129 @@
+import type { RoutingTable } from '../../domain/routing.ts';
+import type { CachedVersion, VersionAddress, VersionCache } from './version-cache.ts';
+import type { ServingLog } from './ports.ts';
+
+/** Wait after the n-th failure in a row to load a generation: doubles from the first to the last. */
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+
+/** A table in force with every version it names, loaded. */
+export interface AdoptedRouting {
+  readonly table: RoutingTable;
+  readonly versions: ReadonlyMap<number, CachedVersion>;
+}
+
+export interface ModelRoutingDeps {
+  readonly cache: VersionCache;
+  readonly log: ServingLog;
+  /** An address known from an earlier run spares the registry. */
+  readonly addressOf: (model: string, version: number) => VersionAddress | undefined;
+  readonly onAdopted: (adopted: AdoptedRouting) => void;
+}
+
+interface Failure {
+  readonly generation: number;
+  readonly attempts: number;
+  readonly message: string;
+  readonly retryAtMs: number;
+}
+
+/** The routing of one model: loads what a new table names, then adopts it, then lets go of the old. */
+export class ModelRouting {
+  readonly #deps: ModelRoutingDeps;
+  #wanted: RoutingTable;
+  #adopted: AdoptedRouting | null = null;
+  #failure: Failure | null = null;
+  #adopting: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(first: RoutingTable, deps: ModelRoutingDeps) {
+    this.#wanted = first;
+    this.#deps = deps;
+  }
+
+  get adopted(): AdoptedRouting | null {
+    return this.#adopted;
+  }
+
+  /** What is not as the newest table says, in words; `null` when all is. */
+  get trouble(): string | null {
+    const { model, generation } = this.#wanted;
+    if (this.#adopted !== null && this.#adopted.table.generation >= generation) return null;
+    const failure = this.#failure;
+    const what = `${model}: generation ${generation} of the routing`;
+    if (failure?.generation !== generation) return `${what} is being loaded`;
+    const seconds = Math.max(0, Math.ceil((failure.retryAtMs - performance.now()) / 1000));
+    return `${what} could not be loaded: ${failure.message}; next try in ${seconds} s`;
+  }
+
+  /** Takes a table as read. An older one than known is ignored: the generation never goes back. */
+  want(table: RoutingTable): void {
+    if (table.generation > this.#wanted.generation) this.#wanted = table;
+  }
+
+  /** Works towards the newest table; resolves when it is adopted or its loading has failed. Never rejects. */
+  adopt(): Promise<void> {
+    this.#adopting ??= this.#adoptNewest().finally(() => {
+      this.#adopting = null;
+    });
+    return this.#adopting;
+  }
+
+  /** Adopts nothing any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #adoptNewest(): Promise<void> {
+    // A newer table may be read while this one loads.
+    while (this.#isDue()) {
+      const table = this.#wanted;
+      try {
+        const versions = await this.#load(table);
+        // Closing has released the versions.
+        if (this.#closed) return;
+        this.#takeOver({ table, versions });
+      } catch (error) {
+        this.#noteFailure(table, error);
+      }
+    }
+  }
+
+  #isDue(): boolean {
+    const { generation } = this.#wanted;
+    if (this.#closed || (this.#adopted !== null && this.#adopted.table.generation >= generation)) return false;
+    return this.#failure?.generation !== generation || performance.now() >= this.#failure.retryAtMs;
+  }
+
+  /** One version after the other: opening a session holds the event loop, and predictions go on meanwhile. */
+  async #load(table: RoutingTable): Promise<ReadonlyMap<number, CachedVersion>> {
+    const { cache, addressOf } = this.#deps;
+    const versions = new Map<number, CachedVersion>();
+    for (const { version } of table.routes) {
+      if (versions.has(version)) continue;
+      versions.set(version, await cache.acquire(table.model, version, addressOf(table.model, version)));
+    }
+    return versions;
+  }
+
+  #takeOver(adopted: AdoptedRouting): void {
+    const { log, cache, onAdopted } = this.#deps;
+    const { model, generation, routes } = adopted.table;
+    this.#adopted = adopted;
+    this.#failure = null;
+    log.info({ model, generation, routes }, 'routing adopted');
+    onAdopted(adopted);
+    cache.keepOnly(model, new Set(adopted.versions.keys())).catch((error: unknown) => {
+      log.error({ err: error, model }, 'an old version could not be released');
+    });
+  }
+
+  #noteFailure(table: RoutingTable, error: unknown): void {
+    const attempts = this.#failure?.generation === table.generation ? this.#failure.attempts + 1 : 1;
+    const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempts - 1));
+    const message = error instanceof Error ? error.message : String(error);
+    this.#failure = { generation: table.generation, attempts, message, retryAtMs: performance.now() + waitMs };
+    const details = { err: error, model: table.model, generation: table.generation, attempts, retryInMs: waitMs };
+    this.#deps.log.error(details, 'a routing could not be adopted; the one in force stays');
+  }
+}

@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { assignRoute } from '../../domain/assignment.ts';
+import { DomainError } from '../../domain/errors.ts';
+import type { Problem } from '../../domain/errors.ts';
+import type { Route } from '../../domain/routing.ts';
+import type { LoadedModel } from '../../models/serving/load-model.ts';
+import { BULK_CHUNK_ROWS } from '../../models/serving/row-batcher.ts';
+import { answerOf, asProbability, recordOf } from './conclude.ts';
+import type { PredictOutcome, PredictRequest } from './contract.ts';
+import type { AdoptedRouting } from './model-routing.ts';
+import type { ServingLog, ServingMetrics } from './ports.ts';
+import { createRareLog } from './rare-log.ts';
+import type { RecordSink } from './record-sink.ts';
+import type { VariantCounters } from './variant-counters.ts';
+
+/** A version that fails for every request says so this often. */
+const LOG_FAILURES_EVERY_MS = 10_000;
+
+export interface PredictorDeps {
+  /** The routing in force now: it may have changed since a call began. */
+  readonly current: (model: string) => AdoptedRouting | undefined;
+  readonly sink: Pick<RecordSink, 'write'>;
+  readonly counters: Pick<VariantCounters, 'count'>;
+  readonly metrics: ServingMetrics;
+  readonly log: ServingLog;
+}
+
+/** One call: the routing it began with holds until its end. */
+interface Call {
+  readonly routing: AdoptedRouting;
+  readonly startedMs: number;
+  /** Slower than this is slow. The limit speaks of one run; a call of many rows takes several. */
+  readonly slowMs: number;
+}
+
+/** A row on its way to an answer. */
+interface Row {
+  readonly request: PredictRequest;
+  readonly requestId: string;
+  warnings: readonly Problem[];
+  outcome: PredictOutcome | null;
+}
+
+const COULD_NOT_ANSWER: PredictOutcome = {
+  ok: false,
+  code: 'unavailable',
+  problems: [{ field: '', message: 'the model could not answer this row; try again' }],
+};
+
+/**
+ * Answers the rows of one call: assigns each to a version, checks and encodes it by that version's signature, runs,
+ * records. Rows the candidate fails on are answered by the champion; the failure counts against the candidate.
+ */
+export class Predictor {
+  readonly #deps: PredictorDeps;
+  readonly #rarely = createRareLog(LOG_FAILURES_EVERY_MS);
+
+  constructor(deps: PredictorDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws DomainError `unavailable` when no row could be answered for failures of the model */
+  async predict(routing: AdoptedRouting, requests: readonly PredictRequest[]): Promise<readonly PredictOutcome[]> {
+    const runs = Math.max(1, Math.ceil(requests.length / BULK_CHUNK_ROWS));
+    const call: Call = { routing, startedMs: performance.now(), slowMs: routing.table.slowMs * runs };
+    const rows: Row[] = [];
+    const byRoute = new Map<Route, Row[]>();
+    for (const request of requests) {
+      const requestId = randomUUID();
+      const route = assignRoute(routing.table, request.entityId ?? requestId);
+      const row: Row = { request, requestId, warnings: [], outcome: null };
+      rows.push(row);
+      const together = byRoute.get(route);
+      if (together === undefined) byRoute.set(route, [row]);
+      else together.push(row);
+    }
+    if (byRoute.size === 1) for (const [route, group] of byRoute) await this.#answerWithFallback(call, route, group);
+    else await Promise.all([...byRoute].map(([route, group]) => this.#answerWithFallback(call, route, group)));
+    const outcomes = rows.map((row) => row.outcome ?? COULD_NOT_ANSWER);
+    if (outcomes.length > 0 && outcomes.every((outcome) => outcome === COULD_NOT_ANSWER)) {
+      throw new DomainError('unavailable', `No version of ${routing.table.model} could answer`);
+    }
+    return outcomes;
+  }
+
+  /** Leaves the outcome of rows that could not be answered at `null`. */
+  async #answerWithFallback(call: Call, route: Route, rows: readonly Row[]): Promise<void> {
+    const failed = await this.#answer(call, route, rows);
+    if (failed.length === 0 || route.variant !== 'candidate') return;
+    // The versions this call began with may be released by now.
+    const routing = this.#deps.current(call.routing.table.model) ?? call.routing;
+    const champion = routing.table.routes.find((r) => r.variant === 'champion');
+    if (champion !== undefined) await this.#answer({ ...call, routing }, champion, failed);
+  }
+
+  /** Answers rows by one version; returns those it failed on, counted. */
+  async #answer(call: Call, route: Route, rows: readonly Row[]): Promise<readonly Row[]> {
+    const model = call.routing.versions.get(route.version)?.loaded;
+    if (model === undefined) return rows;
+    const accepted: Row[] = [];
+    let answers: ArrayLike<number>;
+    try {
+      answers = await (rows.length === 1
+        ? this.#scoreOne(call, route, model, rows[0] as Row, accepted)
+        : this.#scoreMany(call, route, model, rows, accepted));
+    } catch (error) {
+      // Too many rows wait: no fault of the version, and the champion has no room either.
+      if (error instanceof DomainError && error.code === 'unavailable') return [];
+      this.#noteFailure(call, route, accepted.length, error);
+      return accepted;
+    }
+    return accepted.filter((row, i) => !this.#conclude(call, route, model, row, answers[i] ?? NaN));
+  }
+
+  async #scoreOne(call: Call, route: Route, model: LoadedModel, row: Row, accepted: Row[]): Promise<ArrayLike<number>> {
+    if (!this.#encode(call, route, model, row, model.row, 0)) return [];
+    accepted.push(row);
+    return [await model.predictOne(model.row)];
+  }
+
+  #scoreMany(
+    call: Call,
+    route: Route,
+    model: LoadedModel,
+    rows: readonly Row[],
+    accepted: Row[],
+  ): Promise<ArrayLike<number>> {
+    const { width } = model.encoder;
+    const matrix = new Float32Array(rows.length * width);
+    for (const row of rows) {
+      if (this.#encode(call, route, model, row, matrix, accepted.length * width)) accepted.push(row);
+    }
+    return model.predictMany(matrix, accepted.length);
+  }
+
+  /** False: refused for its input, and the row's outcome says why. */
+  #encode(call: Call, route: Route, model: LoadedModel, row: Row, out: Float32Array, offset: number): boolean {
+    const { problems, warnings } = model.encoder.encode(row.request.features, out, offset);
+    row.warnings = warnings;
+    if (problems.length === 0) return true;
+    row.outcome = { ok: false, problems };
+    const { model: name } = call.routing.table;
+    this.#deps.metrics.observe(name, route.version, route.variant, 'invalid', performance.now() - call.startedMs);
+    return false;
+  }
+
+  /** False: what the model gave is no probability, which is its error. */
+  #conclude(call: Call, route: Route, model: LoadedModel, row: Row, value: number): boolean {
+    const probability = asProbability(value);
+    if (probability === null) {
+      this.#noteFailure(call, route, 1, new Error(`the model answered ${value}, which is no probability`));
+      return false;
+    }
+    const { table } = call.routing;
+    const { requestId, request, warnings } = row;
+    const { signature } = model;
+    const latencyMs = performance.now() - call.startedMs;
+    const answer = answerOf({ requestId, table, route, signature, probability, latencyMs, warnings });
+    row.outcome = answer;
+    this.#deps.counters.count(table, route, false, latencyMs > call.slowMs, latencyMs);
+    this.#deps.metrics.observe(table.model, route.version, route.variant, 'ok', latencyMs);
+    this.#deps.sink.write(recordOf(answer, table, request));
+    return true;
+  }
+
+  #noteFailure(call: Call, route: Route, rows: number, error: unknown): void {
+    const { table } = call.routing;
+    const latencyMs = performance.now() - call.startedMs;
+    for (let i = 0; i < rows; i += 1) {
+      this.#deps.counters.count(table, route, true, latencyMs > call.slowMs, latencyMs);
+      this.#deps.metrics.observe(table.model, route.version, route.variant, 'error', latencyMs);
+    }
+    const details = { err: error, model: table.model, version: route.version, variant: route.variant, rows };
+    this.#rarely(`${table.model}/${route.version}`, () => this.#deps.log.error(details, 'a version failed to answer'));
+  }
+}
