@@ -1,10 +1,10 @@
 import { CATEGORY_MISSING, ENCODED_TENSOR, OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import type { FeatureSpec } from '../../domain/signature.ts';
 import { createBasisEvaluator } from '../training/spline-basis.ts';
-import type { Term } from '../training/design.ts';
-import type { SplineModel } from '../training/spline-logistic.ts';
-import { attribute, cast, constant, node, writeModel } from './graph.ts';
+import type { SplineModel, Term } from '../training/design.ts';
+import { attribute, cast, constant, node } from './graph.ts';
 import type { GraphPart } from './graph.ts';
+import { writeModel } from './model-file.ts';
 
 /**
  * Logistic regression on splines as ONNX. Between two knots a feature's curve is a cubic in `u`, the way gone from the

@@ -3,7 +3,8 @@ import { DomainError } from '../../domain/errors.ts';
 import type { FeatureSpec } from '../../domain/signature.ts';
 import type { LightGbmDump, LightGbmLeaf, LightGbmNode, LightGbmSplit } from '../training/lightgbm-dump.ts';
 import { floorToFloat32 } from './float32.ts';
-import { attribute, ML_DOMAIN, node, writeModel } from './graph.ts';
+import { attribute, ML_DOMAIN, node } from './graph.ts';
+import { writeModel } from './model-file.ts';
 
 /** A LightGBM forest as one TreeEnsembleRegressor (log odds) and a Sigmoid. */
 export function writeTreeOnnx(features: readonly FeatureSpec[], dump: LightGbmDump): Uint8Array {

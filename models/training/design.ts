@@ -23,6 +23,13 @@ export interface DesignLayout {
   readonly columns: number;
 }
 
+/** A fitted curve: log odds of a row are `intercept` plus the sum of `weights` times its design. */
+export interface SplineModel {
+  readonly layout: DesignLayout;
+  readonly weights: Float64Array;
+  readonly intercept: number;
+}
+
 /** Sparse rows of equal length: entry `e` of row `r` is at `r * stride + e`; unused entries have the value 0. */
 export interface Design {
   readonly rows: number;

@@ -2,7 +2,7 @@ import { logLoss } from '../evaluation.ts';
 import type { DataSet } from '../data/dataset.ts';
 import { writeSplineOnnx } from '../onnx/spline-graph.ts';
 import { buildDesign, learnLayout } from './design.ts';
-import type { Design, DesignLayout } from './design.ts';
+import type { Design } from './design.ts';
 import { splits } from './folds.ts';
 import type { Folds } from './folds.ts';
 import { fitLogistic, predictLogistic } from './logistic-solver.ts';
@@ -63,13 +63,6 @@ function prepare(dataSet: DataSet, knots: number, folds: Folds): PreparedFold[] 
       positions: validationPositions,
     };
   });
-}
-
-/** What `writeSplineOnnx` needs to know of a fitted model. */
-export interface SplineModel {
-  readonly layout: DesignLayout;
-  readonly weights: Float64Array;
-  readonly intercept: number;
 }
 
 function fit(dataSet: DataSet, parameters: Parameters, rows: Int32Array): FittedModel {
