@@ -7,19 +7,19 @@ import type { ActivityOptions } from '@temporalio/workflow';
 export const PROFILES = {
   /** One question to the registry: about two minutes of trying. */
   quick: {
-    startToCloseTimeout: '15s',
+    startToCloseTimeout: '30s',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 14 },
     priority: { priorityKey: 3 },
   },
   /** A look at the counters: about ten minutes of trying, then the traffic goes back. */
   watch: {
-    startToCloseTimeout: '15s',
+    startToCloseTimeout: '30s',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 45 },
     priority: { priorityKey: 2 },
   },
   /** What must happen in the end, such as the way back: tried until it does. */
   insistent: {
-    startToCloseTimeout: '15s',
+    startToCloseTimeout: '30s',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },
     priority: { priorityKey: 1 },
   },

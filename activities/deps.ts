@@ -1,0 +1,20 @@
+import type { Registry } from '../db/ports.ts';
+import type { ArtefactStore } from '../domain/artefacts.ts';
+import type { Judge } from '../domain/verdict.ts';
+import type { Jobs } from '../models/training/job.ts';
+
+/** What the activities need of the world; the composition root fills it in. */
+export interface ActivityDeps {
+  readonly registry: Pick<Registry, 'models' | 'versions' | 'routing' | 'rollouts' | 'records'>;
+  readonly artefacts: ArtefactStore;
+  readonly jobs: Jobs;
+  readonly judge: Judge;
+  readonly lightgbmLibrary: () => Promise<{ readonly path: string } | { readonly path: null; readonly reason: string }>;
+  /** Folder for the work folders of trainings. */
+  readonly workDir: string;
+  /** Heap limit of a training process, MB. */
+  readonly trainingMemoryMb: number;
+  readonly codeCommit: string;
+  /** Whether the workflow that a run began is still going on, in that run or in a later one that continues it. */
+  readonly isRunning: (workflowId: string, firstRunId: string) => Promise<boolean>;
+}
