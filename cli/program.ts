@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { registerFeedback } from './commands/feedback.ts';
 import { registerInit } from './commands/init.ts';
@@ -9,6 +8,7 @@ import { registerRollout } from './commands/rollout.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrain } from './commands/train.ts';
 import { registerUp } from './commands/up.ts';
+import { packageVersion } from './package-root.ts';
 import type { Runner } from './session.ts';
 import type { Streams } from './terminal/terminal.ts';
 
@@ -34,7 +34,8 @@ export function createProgram(runner: Runner, output: { json: boolean; streams: 
   const program = new Command('sluice');
   program
     .description('Train, gate, roll out and serve tabular models.')
-    .version(packageVersion(), '-V, --version', 'print the version')
+    // `--version` alone is read in `run`: here it would take the option of the same name from the commands.
+    .version(packageVersion(), '-V', 'print the version (also --version)')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .option('--json', 'answer with JSON')
@@ -66,17 +67,4 @@ export function createProgram(runner: Runner, output: { json: boolean; streams: 
   registerFeedback(program, runner);
   registerKeys(program, runner);
   return program;
-}
-
-/** In development one folder up, in a build two (dist/cli). */
-function packageVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const content = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string };
-      return content.version;
-    } catch {
-      // Try the next place.
-    }
-  }
-  return 'unknown';
 }

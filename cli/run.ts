@@ -19,7 +19,7 @@ export async function run(args: readonly string[], streams: Streams, env: Enviro
       program.outputHelp();
       return EXIT.ok;
     }
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(args[0] === '--version' ? ['-V'] : [...args], { from: 'user' });
     return runner.exitCode();
   } catch (error) {
     const expected = translate(error, json);

@@ -40,21 +40,20 @@ export interface VersionSummary {
 
 export interface VersionAnswer extends VersionSummary {
   readonly signature: Signature;
-  readonly gates: readonly GateResult[] | { readonly results: readonly GateResult[] } | null;
+  readonly gates: { readonly passed: boolean; readonly results: readonly GateResult[] } | null;
 }
 
 export interface TrainAnswer {
   readonly workflow_id: string;
   readonly status: 'running' | 'completed' | 'failed' | 'none';
-  readonly progress: (TrainStatus & { readonly detail?: TrainProgress | null }) | null;
+  readonly progress: (TrainStatus & { readonly detail: TrainProgress | null }) | null;
   readonly result: TrainModelResult | null;
-  readonly failure: string | { readonly message: string } | null;
+  readonly failure: string | null;
 }
 
 export interface StartedWorkflow {
   readonly workflow_id: string;
   readonly run_id: string;
-  readonly rollout_id?: string;
 }
 
 export interface RolloutAnswer {
@@ -66,15 +65,16 @@ export interface RolloutAnswer {
   readonly plan: RolloutPlan;
   readonly snapshot: RolloutSnapshot | null;
   readonly reason: string | null;
+  readonly run_id: string;
   readonly started_by: string;
   readonly started_at: string;
   readonly finished_at: string | null;
 }
 
-export interface CommandAnswer {
-  readonly applied: RolloutCommandName;
-  readonly status: RolloutSnapshot;
-}
+export type CommandAnswer =
+  | { readonly applied: RolloutCommandName; readonly status: RolloutSnapshot }
+  /** A rollback with no rollout open: a new one goes back to the alias `previous`. */
+  | { readonly applied: 'rollback'; readonly status: null; readonly version: number };
 
 export interface PredictionAnswer {
   readonly request_id: string;
@@ -109,4 +109,30 @@ export interface KeyAnswer {
   readonly created_at?: string;
   readonly expires_at?: string | null;
   readonly revoked_at?: string | null;
+}
+
+export interface AuditAnswer {
+  readonly at: string;
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly reason: string | null;
+}
+
+export interface HealthAnswer {
+  /** `ok`, `degraded` (a dependency is down), `starting` or `draining`. */
+  readonly status: string;
+  readonly reasons: readonly string[];
+  readonly uptime_s: number;
+  readonly memory_mb: number;
+  readonly dependencies: Readonly<
+    Record<string, { readonly status: string; readonly latency_ms: number; readonly message: string | null }>
+  >;
+  /** As the API process has them in memory: known even while the database is down. */
+  readonly models: readonly {
+    readonly model: string;
+    readonly generation: number;
+    readonly routes: readonly Route[];
+  }[];
+  readonly records: { readonly queued: number; readonly dropped: number };
 }

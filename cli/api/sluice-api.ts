@@ -1,8 +1,10 @@
 import type { ModelDefinition } from '../../domain/definition.ts';
 import type { RolloutCommandName, RolloutModelInput, TrainModelInput } from '../../workflows/messages.ts';
 import type {
+  AuditAnswer,
   BatchAnswer,
   CommandAnswer,
+  HealthAnswer,
   KeyAnswer,
   ModelAnswer,
   ModelSummary,
@@ -43,7 +45,9 @@ export interface SluiceApi {
   createKey(body: Readonly<Record<string, unknown>>): Promise<KeyAnswer & { readonly key: string }>;
   keys(): Promise<readonly KeyAnswer[]>;
   revokeKey(id: string): Promise<unknown>;
-  health(): Promise<unknown>;
+  health(): Promise<HealthAnswer>;
+  /** Newest first. */
+  audit(subject: string, limit: number): Promise<readonly AuditAnswer[]>;
 }
 
 export function createSluiceApi(http: HttpClient): SluiceApi {
@@ -78,6 +82,10 @@ export function createSluiceApi(http: HttpClient): SluiceApi {
     createKey: async (body) => (await post('/keys', body)) as KeyAnswer & { key: string },
     keys: async () => ((await get('/keys')) as { keys: readonly KeyAnswer[] }).keys,
     revokeKey: (id) => http.request('DELETE', `/keys/${encodeURIComponent(id)}`),
-    health: () => get('/health/detailed'),
+    health: async () => (await get('/health/detailed')) as HealthAnswer,
+    audit: async (subject, limit) => {
+      const filter = new URLSearchParams({ subject, limit: String(limit) });
+      return ((await get(`/audit?${filter.toString()}`)) as { entries: readonly AuditAnswer[] }).entries;
+    },
   };
 }

@@ -17,6 +17,7 @@ interface CreateOptions {
 export function registerKeys(program: Command, runner: Runner): void {
   const keys = program
     .command('keys')
+    .helpCommand(false)
     .description('API keys: make, list, revoke')
     .addHelpText(
       'after',

@@ -19,6 +19,7 @@ Examples:
 export function registerModels(program: Command, runner: Runner): void {
   const models = program
     .command('models')
+    .helpCommand(false)
     .description('models, their versions, and their definitions')
     .addHelpText('after', EXAMPLES);
   models
@@ -137,7 +138,7 @@ async function showVersion(session: Session, model: string, number: number): Pro
   const version = await api.version(model, number);
   const { terminal } = session;
   const { style } = terminal;
-  const gates = gateResults(version);
+  const gates = version.gates?.results ?? [];
   session.answer(version, [
     `${style.bold(model)} version ${style.bold(String(number))}  ${renderVersionStatus(version.status, style)}`,
     '',
@@ -149,12 +150,6 @@ async function showVersion(session: Session, model: string, number: number): Pro
     '',
     ...renderSignature(version, terminal),
   ]);
-}
-
-function gateResults(version: VersionAnswer) {
-  const { gates } = version;
-  if (gates === null) return [];
-  return 'results' in gates ? gates.results : gates;
 }
 
 function renderLineage(version: VersionAnswer, terminal: Terminal): readonly string[] {

@@ -20,6 +20,7 @@ Examples:
 export function registerRollout(program: Command, runner: Runner): void {
   const rollout = program
     .command('rollout')
+    .helpCommand(false)
     .description('put a version into production step by step, watch it, steer it')
     .addHelpText('after', EXAMPLES);
   registerStart(rollout, runner);

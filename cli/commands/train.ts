@@ -95,9 +95,7 @@ function follow(session: Session, api: SluiceApi, model: string): Promise<TrainA
 
 function resultOf(model: string, answer: TrainAnswer): TrainModelResult {
   if (answer.result !== null) return answer.result;
-  const { failure } = answer;
-  const why =
-    failure === null ? `it ended as ${answer.status}` : typeof failure === 'string' ? failure : failure.message;
+  const why = answer.failure ?? `it ended as ${answer.status}`;
   throw new CliError(EXIT.failed, 'trainingFailed', `The training of ${model} failed: ${why}`, {
     hint: `Workflow ${answer.workflow_id} in the Temporal UI shows every step`,
   });

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { CliError, EXIT } from '../errors.ts';
 import type { Session } from '../session.ts';
 
@@ -9,12 +8,7 @@ import type { Session } from '../session.ts';
  */
 export async function confirm(session: Session, question: string, yes: boolean): Promise<void> {
   if (yes || session.json || !session.terminal.canAsk) return;
-  const line = createInterface({ input: session.stdin, output: process.stderr });
-  try {
-    const answer = await line.question(`${question} [y/N] `);
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } finally {
-    line.close();
-  }
+  const answer = await session.terminal.ask(`${question} [y/N] `);
+  if (/^y(es)?$/i.test(answer.trim())) return;
   throw new CliError(EXIT.refused, 'notConfirmed', 'Nothing was changed');
 }

@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import type { Settings } from '../settings.ts';
 import { createStyle, type Style } from './style.ts';
 import { cut } from './text.ts';
@@ -25,6 +26,8 @@ export interface Terminal {
   readonly note: (line: string) => void;
   /** Draws over what the last call drew; only where `interactive`. */
   readonly redraw: (lines: readonly string[]) => void;
+  /** One line from the person; only where `canAsk`. */
+  readonly ask: (question: string) => Promise<string>;
   /** Leaves what was drawn and goes on below it. */
   readonly settle: () => void;
 }
@@ -56,6 +59,14 @@ export function createTerminal(streams: Streams, settings: Pick<Settings, 'colou
       const up = drawn === 0 ? '' : `\u001b[${drawn}A`;
       streams.stdout.write(`${up}\r\u001b[J${fitting.join('\n')}\n`);
       drawn = fitting.length;
+    },
+    ask: async (question) => {
+      const reader = createInterface({ input: streams.stdin, output: streams.stderr });
+      try {
+        return await reader.question(question);
+      } finally {
+        reader.close();
+      }
     },
     settle: () => {
       drawn = 0;

@@ -40,7 +40,7 @@ function describe(answer: TrainAnswer, model: string, waitedMs: number): { line:
     const worker = waitedMs > NO_WORKER_AFTER_MS ? '; is the worker running? See `sluice status`' : '';
     return { line: `${model}: waiting for a worker${worker}`, bar: 0 };
   }
-  const detail = progress.detail ?? null;
+  const { detail } = progress;
   const within = detail === null || detail.total <= 0 ? 0 : Math.min(1, detail.done / detail.total);
   return {
     line: `${model}: ${progress.stage}: ${detail?.message ?? progress.message}`,

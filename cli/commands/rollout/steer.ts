@@ -1,6 +1,8 @@
 import type { RolloutCommandName } from '../../../workflows/messages.ts';
+import type { CommandAnswer } from '../../api/answers.ts';
 import type { Session } from '../../session.ts';
 import { confirm } from '../../terminal/confirm.ts';
+import type { Terminal } from '../../terminal/terminal.ts';
 import { renderRollout } from '../../views/rollout.ts';
 
 export interface SteerOptions {
@@ -21,7 +23,7 @@ export const STEERING: Readonly<Record<RolloutCommandName, { description: string
     question: 'Call this rollout off and give all traffic back to the champion?',
   },
   rollback: {
-    description: 'give all traffic back to the old version, also after 100 % while it is kept warm',
+    description: 'give all traffic back to the old version; with no rollout open, to the version that served before',
     question: 'Give all traffic back to the old version now?',
   },
 };
@@ -36,10 +38,16 @@ export async function steer(
   if (question !== null) await confirm(session, `${reference}: ${question}`, options.yes === true);
   const api = await session.api();
   const answer = await api.steer(reference, command, options.reason);
-  const { terminal } = session;
-  session.answer(answer, [
-    `${terminal.style.green(terminal.style.signs.yes)} ${answer.applied} applied`,
-    '',
-    ...renderRollout(answer.status, terminal, Date.now()),
-  ]);
+  session.answer(answer, renderSteered(reference, answer, session.terminal));
+}
+
+function renderSteered(reference: string, answer: CommandAnswer, terminal: Terminal): readonly string[] {
+  const sign = terminal.style.green(terminal.style.signs.yes);
+  if (answer.status === null) {
+    return [
+      `${sign} No rollout was open; a new one gives all traffic back to version ${answer.version}`,
+      `Next: sluice rollout watch ${reference}`,
+    ];
+  }
+  return [`${sign} ${answer.applied} applied`, '', ...renderRollout(answer.status, terminal, Date.now())];
 }

@@ -1,0 +1,71 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly key: string | null;
+  readonly body: unknown;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+  /** Sent as it is, when the answer is not JSON. */
+  readonly raw?: string;
+}
+
+/** A reply, or replies in turn (the last one stays). */
+type Replies = Reply | readonly Reply[];
+
+export interface FakePlatform {
+  readonly url: string;
+  readonly calls: Call[];
+  close(): Promise<void>;
+}
+
+export const ok = (body: unknown, status = 200): Reply => ({ status, body });
+
+export const problem = (status: number, error: string, detail: string, problems: unknown[] = []): Reply => ({
+  status,
+  body: { type: 'about:blank', title: error, status, detail, instance: '/x', request_id: 'r', error, problems },
+});
+
+/** A server on loopback that answers `METHOD /path` (without the query) as told, and notes every call. */
+export async function startFakePlatform(routes: Readonly<Record<string, Replies>>): Promise<FakePlatform> {
+  const calls: Call[] = [];
+  const turns = new Map<string, number>();
+  const server = createServer((request, response) => {
+    void readBody(request).then((body) => {
+      const method = request.method ?? '';
+      const path = decodeURIComponent(request.url ?? '');
+      calls.push({ method, path, key: (request.headers['x-api-key'] as string | undefined) ?? null, body });
+      const name = `${method} ${path.split('?')[0] ?? ''}`;
+      const replies = routes[name] ?? problem(404, 'notFound', `nothing at ${name}`);
+      const list = Array.isArray(replies) ? (replies as readonly Reply[]) : [replies as Reply];
+      const turn = turns.get(name) ?? 0;
+      turns.set(name, turn + 1);
+      const reply = list[Math.min(turn, list.length - 1)]!;
+      const type = reply.status >= 400 ? 'application/problem+json' : 'application/json';
+      response.writeHead(reply.status, { 'content-type': type });
+      response.end(reply.raw ?? (reply.status === 204 ? '' : JSON.stringify(reply.body)));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    calls,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text === '' ? null : JSON.parse(text);
+}
