@@ -17,5 +17,8 @@ export function canonicalJson(value: unknown): string {
       .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
     return `{${entries.join(',')}}`;
   }
-  throw new DomainError('invalidInput', `JSON cannot hold ${typeof value} ${String(value)}`);
+  throw new DomainError(
+    'invalidInput',
+    `JSON cannot hold a value of type ${typeof value === 'number' ? 'infinite number or NaN' : typeof value}`,
+  );
 }

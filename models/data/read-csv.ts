@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
-import { DomainError } from '../../domain/errors.ts';
+import type { DomainError } from '../../domain/errors.ts';
 import { createColumnBuilder, type ColumnBuilder } from './column-builder.ts';
 import type { DataTable } from './dataset.ts';
 import { checkTableSize, dataFileError, grouped } from './limits.ts';

@@ -25,6 +25,7 @@ export function explainIssues(schema: z.ZodType, raw: unknown, issues: readonly 
 
 function explainIssue(shape: Shape, raw: unknown, issue: Issue, path: readonly PropertyKey[]): LocatedProblem[] {
   if (issue.code === 'invalid_union') {
+    if (valueAt(raw, path) === undefined) return [problem(path, 'is missing')];
     const branch = meantBranch(issue.errors);
     if (branch === null) return [problem(path, `expected ${describeUnion(issue.errors)}, found ${found(raw, path)}`)];
     return branch.flatMap((inner) => explainIssue(shape, raw, inner, [...path, ...inner.path]));
