@@ -7,6 +7,7 @@ const project = (name: string, testTimeout: number, extra: object = {}) => ({
 export default defineConfig({
   test: {
     pool: 'forks',
+    reporters: ['default', './test/setup/counts-reporter.ts'],
     projects: [
       project('unit', 20_000),
       project('workflow', 60_000),
