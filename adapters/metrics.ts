@@ -10,8 +10,8 @@ const LATENCY_BUCKETS_SECONDS = [
 const REQUEST_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const BATCH_BUCKETS_ROWS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000];
 
-/** `refused`: the input was; `error`: the version, or no version could answer. */
-export type PredictionStatus = 'ok' | 'refused' | 'error';
+/** `invalid`: refused for its input, nobody's error. */
+export type PredictionStatus = 'ok' | 'error' | 'invalid';
 
 /** What the gauges read when they are scraped. */
 export interface ServingGauges {
@@ -26,16 +26,12 @@ export interface ServingGauges {
 }
 
 export interface Metrics {
-  answered(prediction: {
-    readonly model: string;
-    readonly version: number;
-    readonly variant: Variant;
-    readonly risk: RiskCategory;
-    readonly latencyMs: number;
-  }): void;
-  /** A prediction without an answer: which version would have given it is not known. */
-  unanswered(model: string, status: Exclude<PredictionStatus, 'ok'>): void;
-  batch(rows: number): void;
+  /** One row that a version was asked for. */
+  observe(model: string, version: number, variant: Variant, status: PredictionStatus, latencyMs: number): void;
+  /** Rows that shared one run of a model. */
+  batchSize(rows: number): void;
+  /** An answered prediction, by what it says. */
+  answered(model: string, risk: RiskCategory): void;
   request(request: {
     readonly method: string;
     /** The route's pattern, never the path: paths would make a series each. */
@@ -67,18 +63,18 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
   };
 }
 
-function createPredictionMetrics(registry: Registry): Pick<Metrics, 'answered' | 'unanswered' | 'batch'> {
+function createPredictionMetrics(registry: Registry): Pick<Metrics, 'observe' | 'answered' | 'batchSize'> {
   const registers = [registry];
   const labelNames = ['model', 'model_version', 'variant'] as const;
   const total = new Counter({
     name: 'predictions_total',
-    help: 'Predictions by the version that answered; model_version is none where none did',
+    help: 'Predictions by the version asked and how they ended',
     labelNames: [...labelNames, 'status'],
     registers,
   });
   const latency = new Histogram({
     name: 'prediction_latency_seconds',
-    help: 'Time from the start of a prediction to its answer, by version',
+    help: 'Time from the start of a prediction to its end, by version; refused inputs are not in it',
     labelNames,
     buckets: LATENCY_BUCKETS_SECONDS,
     registers,
@@ -91,37 +87,39 @@ function createPredictionMetrics(registry: Registry): Pick<Metrics, 'answered' |
   });
   const batchSize = new Histogram({
     name: 'prediction_batch_size',
-    help: 'Rows per batch request',
+    help: 'Rows that shared one run of a model',
     buckets: BATCH_BUCKETS_ROWS,
     registers,
   });
   // Looking a series up by its labels hashes them: the few series of the hot path are kept at hand. Bounded by the
   // routed versions this process has ever served.
-  const series = createSeriesCache((model: string, version: number, variant: Variant) => {
+  const series = remember((model, version, variant, status) => {
     const labels = { model, model_version: String(version), variant };
-    return { total: total.labels({ ...labels, status: 'ok' }), latency: latency.labels(labels) };
+    return { total: total.labels({ ...labels, status }), latency: latency.labels(labels) };
   });
   return {
-    answered({ model, version, variant, risk, latencyMs }) {
-      const own = series(model, version, variant);
+    observe(model, version, variant, status, latencyMs) {
+      const own = series(model, version, variant, status);
       own.total.inc();
-      own.latency.observe(latencyMs / 1000);
-      byRisk.inc({ model, risk });
+      // A row refused before any model ran would make the model look faster than it is.
+      if (status !== 'invalid') own.latency.observe(latencyMs / 1000);
     },
-    unanswered: (model, status) => total.inc({ model, model_version: 'none', variant: 'none', status }),
-    batch: (rows) => batchSize.observe(rows),
+    answered: (model, risk) => byRisk.inc({ model, risk }),
+    batchSize: (rows) => batchSize.observe(rows),
   };
 }
 
-function createSeriesCache<T>(create: (model: string, version: number, variant: Variant) => T) {
-  const cache = new Map<string, T>();
-  return (model: string, version: number, variant: Variant): T => {
-    const key = `${model}/${String(version)}/${variant}`;
-    const found = cache.get(key);
+type Series<T> = (model: string, version: number, variant: Variant, status: PredictionStatus) => T;
+
+function remember<T>(create: Series<T>): Series<T> {
+  const made = new Map<string, T>();
+  return (model, version, variant, status) => {
+    const key = `${model}/${version}/${variant}/${status}`;
+    const found = made.get(key);
     if (found !== undefined) return found;
-    const made = create(model, version, variant);
-    cache.set(key, made);
-    return made;
+    const series = create(model, version, variant, status);
+    made.set(key, series);
+    return series;
   };
 }
 

@@ -1,7 +1,8 @@
 /** A route as data: its documentation, its permission and its behaviour come from the same object. */
-import { OpenAPIHono, createRoute } from '@hono/zod-openapi';
+import type { OpenAPIHono} from '@hono/zod-openapi';
+import { createRoute } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Metrics } from '../adapters/metrics.ts';
 import { DomainError, ERROR_CODES } from '../domain/errors.ts';
 import type { ErrorCode } from '../domain/errors.ts';
@@ -73,7 +74,7 @@ export interface Operation<P extends z.ZodObject = z.ZodObject, Q extends z.ZodO
 export function defineOperation<P extends z.ZodObject, Q extends z.ZodObject, B>(
   operation: Operation<P, Q, B>,
 ): Operation {
-  return operation as unknown as Operation;
+  return operation;
 }
 
 function checked<T>(schema: z.ZodType<T>, value: unknown, root: string): T {

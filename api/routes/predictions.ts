@@ -25,7 +25,7 @@ export const BATCH_LIMIT_BYTES = 4 * 1024 * 1024;
 
 export interface PredictionDeps {
   readonly serving: Pick<Serving, 'predict' | 'served'>;
-  readonly metrics: Pick<Metrics, 'answered' | 'unanswered' | 'batch'>;
+  readonly metrics: Pick<Metrics, 'answered'>;
 }
 
 type Answered = Extract<PredictOutcome, { ok: true }>;
@@ -62,34 +62,18 @@ function describeAnswer(o: Answered) {
   };
 }
 
-function createCounting({ serving, metrics }: PredictionDeps) {
-  /** A name nobody serves must not become a series of its own: callers could make as many as they like. */
-  const labelOf = (model: string | null): string => {
-    const served = serving.served();
-    if (model === null) return served.length === 1 ? (served[0]?.model ?? 'unknown') : 'unknown';
-    return served.some((s) => s.model === model) ? model : 'unknown';
-  };
-  return async (model: string | null, requests: readonly PredictRequest[]): Promise<readonly PredictOutcome[]> => {
-    let outcomes: readonly PredictOutcome[];
-    try {
-      outcomes = await serving.predict(model, requests);
-    } catch (error) {
-      const refused = error instanceof DomainError && (error.code === 'notFound' || error.code === 'malformedRequest');
-      requests.forEach(() => metrics.unanswered(labelOf(model), refused ? 'refused' : 'error'));
-      throw error;
-    }
-    for (const outcome of outcomes) {
-      if (outcome.ok) metrics.answered(outcome);
-      else metrics.unanswered(labelOf(model), 'refused');
-    }
-    return outcomes;
-  };
+async function predict(
+  { serving, metrics }: PredictionDeps,
+  model: string | null,
+  requests: readonly PredictRequest[],
+): Promise<readonly PredictOutcome[]> {
+  const outcomes = await serving.predict(model, requests);
+  for (const outcome of outcomes) if (outcome.ok) metrics.answered(outcome.model, outcome.risk);
+  return outcomes;
 }
 
-type Predict = ReturnType<typeof createCounting>;
-
-async function answerOne(c: Context<AppEnv>, predict: Predict, body: PredictBody): Promise<Response> {
-  const [outcome] = await predict(body.model, [body.request]);
+async function answerOne(c: Context<AppEnv>, deps: PredictionDeps, body: PredictBody): Promise<Response> {
+  const [outcome] = await predict(deps, body.model, [body.request]);
   if (outcome === undefined) throw new DomainError('internal', 'The serving path gave no outcome');
   if (!outcome.ok) throw new DomainError('invalidInput', 'The features cannot be used as they are', outcome.problems);
   // One id for the request and its prediction, where the caller did not bring one.
@@ -99,16 +83,10 @@ async function answerOne(c: Context<AppEnv>, predict: Predict, body: PredictBody
 
 const isRequest = (row: BatchRow): row is PredictRequest => 'features' in row;
 
-async function answerBatch(
-  c: Context<AppEnv>,
-  deps: PredictionDeps,
-  predict: Predict,
-  body: PredictBatchBody,
-): Promise<Response> {
-  deps.metrics.batch(body.rows.length);
+async function answerBatch(c: Context<AppEnv>, deps: PredictionDeps, body: PredictBatchBody): Promise<Response> {
   const requests = body.rows.filter(isRequest);
   // The serving path is asked even when no row is usable: it knows whether the model exists.
-  const outcomes = await predict(body.model, requests);
+  const outcomes = await predict(deps, body.model, requests);
   let next = 0;
   const predictions = body.rows.map((row) => {
     if (!isRequest(row)) return { error: 'invalidInput', problems: row.problems };
@@ -127,7 +105,6 @@ async function answerBatch(
 
 /** `POST /predict`, `POST /models/{model}/predict`, `POST /predict/batch`. */
 export function predictionOperations(deps: PredictionDeps): readonly Operation[] {
-  const predict = createCounting(deps);
   const common = { method: 'post', tag: 'Predictions', permission: 'predict', refusals: ['notFound'] } as const;
   const answers = { 200: { description: 'The prediction', schema: predictionSchema, example: ANSWER_EXAMPLE } };
   return [
@@ -147,7 +124,7 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
         parse: (value) => parsePredictBody(value, false),
       },
       answers,
-      handle: ({ c, body }) => answerOne(c, predict, body),
+      handle: ({ c, body }) => answerOne(c, deps, body),
     }),
     defineOperation({
       ...common,
@@ -164,7 +141,7 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
         parse: (value) => parsePredictBody(value, true),
       },
       answers,
-      handle: ({ c, params, body }) => answerOne(c, predict, { ...body, model: params.model }),
+      handle: ({ c, params, body }) => answerOne(c, deps, { ...body, model: params.model }),
     }),
     defineOperation({
       ...common,
@@ -191,7 +168,7 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
           },
         },
       },
-      handle: ({ c, body }) => answerBatch(c, deps, predict, body),
+      handle: ({ c, body }) => answerBatch(c, deps, body),
     }),
   ];
 }

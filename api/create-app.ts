@@ -1,0 +1,94 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Metrics } from '../adapters/metrics.ts';
+import type { Registry } from '../db/ports.ts';
+import { DomainError } from '../domain/errors.ts';
+import type { AppEnv } from './app-env.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { createErrorHandler } from './error-handler.ts';
+import type { Log } from './log.ts';
+import { observeRequests } from './middleware/observe-requests.ts';
+import { requestContext } from './middleware/request-context.ts';
+import { createOpenApiDocument } from './openapi-document.ts';
+import { registerOperations } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { auditOperations } from './routes/audit.ts';
+import { docsOperations } from './routes/docs.ts';
+import { feedbackOperations } from './routes/feedback.ts';
+import { healthOperations } from './routes/health.ts';
+import { keyOperations } from './routes/keys.ts';
+import { metricsOperations } from './routes/metrics.ts';
+import { modelOperations } from './routes/models.ts';
+import { predictionOperations } from './routes/predictions.ts';
+import { rolloutCommandOperations } from './routes/rollout-commands.ts';
+import { rolloutOperations } from './routes/rollouts.ts';
+import { trainingOperations } from './routes/training.ts';
+import { versionOperations } from './routes/versions.ts';
+import type { KeyDirectory } from './security/key-directory.ts';
+import type { Serving } from './serving/contract.ts';
+
+export interface AppDeps {
+  readonly registry: Registry;
+  readonly serving: Serving;
+  readonly control: ControlPlane;
+  readonly keys: KeyDirectory;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** By name; each resolves when its service answers. For `/health/detailed`. */
+  readonly checks: Readonly<Record<string, () => Promise<void>>>;
+  readonly isDraining: () => boolean;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** Of the platform. */
+  readonly version: string;
+}
+
+/** The HTTP API as a function from request to answer; `server.ts` gives it a port. */
+export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>();
+  app.use('*', requestContext());
+  app.onError(createErrorHandler(deps.log));
+  const operations = createOperations(app, deps);
+  registerOperations(app, operations, deps);
+  const { metrics, serving } = deps;
+  metrics.watchServing(() => ({ ...serving.status(), models: serving.served() }));
+  app.all('*', observeRequests(metrics, 'unmatched'), (c) => {
+    throw notServed(operations, c.req.path);
+  });
+  return app;
+}
+
+/** Each group next to its narrow needs; the order is that of the documentation. */
+function createOperations(app: OpenAPIHono<AppEnv>, deps: AppDeps): readonly Operation[] {
+  const document = createOpenApiDocument(app, deps.version, () => deps.serving.served());
+  return [
+    ...predictionOperations(deps),
+    ...feedbackOperations(deps),
+    ...modelOperations(deps),
+    ...versionOperations(deps),
+    ...trainingOperations(deps),
+    ...rolloutOperations(deps),
+    ...rolloutCommandOperations(deps),
+    ...keyOperations(deps),
+    ...auditOperations(deps),
+    ...healthOperations(deps),
+    ...metricsOperations(deps),
+    ...docsOperations(document),
+  ];
+}
+
+function matches(pattern: string, path: string): boolean {
+  const parts = pattern.split('/');
+  const segments = path.split('/');
+  return parts.length === segments.length && parts.every((part, i) => part.startsWith('{') || part === segments[i]);
+}
+
+/** 405 where the path exists with another method (RFC 9110 asks for the list), else 404. */
+function notServed(operations: readonly Operation[], path: string): DomainError {
+  const methods = operations.filter((o) => matches(o.path, path)).map((o) => o.method.toUpperCase());
+  if (methods.length === 0)
+    return new DomainError('notFound', 'There is nothing at this path; /docs lists what there is');
+  const allowed = [...new Set(methods)];
+  return new DomainError('methodNotAllowed', `This path takes ${allowed.join(' and ')}`, [
+    { field: 'method', message: 'is not one of the methods of this path', allowed },
+  ]);
+}

@@ -1,0 +1,35 @@
+import { z } from '@hono/zod-openapi';
+import { routeSchema } from './routing.ts';
+
+export const HEALTH_STATUSES = ['ok', 'degraded', 'starting', 'draining'] as const;
+export type HealthStatus = (typeof HEALTH_STATUSES)[number];
+
+export const aliveSchema = z.strictObject({ alive: z.literal(true) }).openapi('Alive');
+export const readySchema = z
+  .strictObject({
+    ready: z.boolean(),
+    reasons: z.array(z.string()).openapi({ description: 'What is still missing; empty when ready' }),
+  })
+  .openapi('Readiness');
+export const healthSchema = z.strictObject({ status: z.enum(HEALTH_STATUSES) }).openapi('Health');
+
+const dependencySchema = z.strictObject({
+  status: z.enum(['up', 'down']),
+  latency_ms: z.number(),
+  message: z.string().nullable(),
+});
+
+export const detailedHealthSchema = z
+  .strictObject({
+    status: z.enum(HEALTH_STATUSES),
+    reasons: z.array(z.string()),
+    version: z.string(),
+    node: z.string(),
+    uptime_s: z.number(),
+    memory_mb: z.number().openapi({ description: 'Resident memory of the process' }),
+    dependencies: z.record(z.string(), dependencySchema),
+    models: z.array(z.strictObject({ model: z.string(), generation: z.int(), routes: z.array(routeSchema) })),
+    records: z.strictObject({ queued: z.int(), dropped: z.int() }),
+    keys: z.strictObject({ loaded: z.int(), age_ms: z.number().nullable() }),
+  })
+  .openapi('DetailedHealth');

@@ -1,0 +1,80 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+
+type FetchCallback = Parameters<typeof getRequestListener>[0];
+
+/** A client that needs longer for its headers holds a connection on purpose. Node's default is 60 s. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** A whole request, body included: 4 MiB at 1.1 Mbit/s. Node's default is 300 s. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/**
+ * How long an idle connection is kept. Short, because idle ones count against the cap below; clients are told by the
+ * `Keep-Alive` header and do not reuse a connection in its last moment. A load balancer that keeps idle connections
+ * longer than this answers 502 now and then: set its own idle timeout below five seconds.
+ */
+const KEEP_ALIVE_TIMEOUT_MS = 5_000;
+/** Far above a hundred users at once; at about 50 kB each they stay below 100 MB. */
+const CONNECTIONS_MAX = 2_000;
+const HEADER_BYTES_MAX = 16 * 1024;
+/** In-flight requests get this long when the process stops; the slowest is a command with its deadline of 10 s. */
+const DRAIN_LIMIT_MS = 10_500;
+/** How often connections that have become idle are closed while draining. */
+const DRAIN_SWEEP_MS = 50;
+
+export interface RunningServer {
+  readonly port: number;
+  /** Accepts nothing new, lets requests in flight end, closes what is left after the limit. */
+  drain(): Promise<{ readonly clean: boolean }>;
+}
+
+/** @throws the listen error (address in use, not available) */
+export async function startServer(
+  fetch: FetchCallback,
+  options: { readonly host: string; readonly port: number; readonly drainLimitMs?: number },
+): Promise<RunningServer> {
+  let draining = false;
+  const listener = getRequestListener(fetch, { hostname: options.host });
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
+    (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      // Tells the client to open its next connection elsewhere.
+      if (draining) outgoing.setHeader('connection', 'close');
+      void listener(incoming, outgoing);
+    },
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain: () => {
+      draining = true;
+      return closeServer(server, options.drainLimitMs ?? DRAIN_LIMIT_MS);
+    },
+  };
+}
+
+async function closeServer(server: Server, limitMs: number): Promise<{ clean: boolean }> {
+  let clean = true;
+  const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS);
+  const limit = setTimeout(() => {
+    clean = false;
+    server.closeAllConnections();
+  }, limitMs);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  clearInterval(sweep);
+  clearTimeout(limit);
+  return { clean };
+}
