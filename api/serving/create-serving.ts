@@ -27,6 +27,8 @@ export interface ServingDeps {
   readonly log: ServingLog;
   /** Default: write-behind in memory. */
   readonly sink?: RecordSink;
+  /** Default: 5 s. */
+  readonly closeLimitMs?: number;
 }
 
 export interface RunningServing extends Serving {
@@ -38,7 +40,7 @@ export interface RunningServing extends Serving {
 
 /** The serving path: everything a prediction needs is in memory, so none waits for the database or for Temporal. */
 export function createServing(deps: ServingDeps): RunningServing {
-  const { log, metrics, records } = deps;
+  const { log, metrics, records, closeLimitMs = CLOSE_LIMIT_MS } = deps;
   const sink = deps.sink ?? createRecordSink({ records, log });
   const counters = createVariantCounters({ records, log });
   const cache = createVersionCache({
@@ -67,7 +69,7 @@ export function createServing(deps: ServingDeps): RunningServing {
     close: async () => {
       await snapshots.close();
       await cache.closeAll();
-      await Promise.all([sink.close(CLOSE_LIMIT_MS), counters.close(CLOSE_LIMIT_MS)]);
+      await Promise.all([sink.close(closeLimitMs), counters.close(closeLimitMs)]);
     },
   };
 }

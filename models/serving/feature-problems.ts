@@ -1,7 +1,7 @@
 /** What a refused or flagged value is told: off the happy path, so clarity goes before speed. */
 import type { Problem } from '../../domain/errors.ts';
 import type { FeatureSpec, Signature } from '../../domain/signature.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../nearest-name.ts';
 
 /** Categories named in one problem; more would bury the message. */
 const MAX_ALLOWED_NAMED = 20;

@@ -1,10 +1,8 @@
-import { Tensor } from 'onnxruntime-node';
-import type { InferenceSession } from 'onnxruntime-node';
-import { OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Problem } from '../../domain/errors.ts';
-import type { FeatureSpec, Signature } from '../../domain/signature.ts';
+import type { Signature } from '../../domain/signature.ts';
 import type { GoldenRow } from '../manifest.ts';
+import type { RawScorer } from '../onnx/raw-scorer.ts';
 import type { RunRows } from './row-batcher.ts';
 import { compileRowEncoder } from './row-encoder.ts';
 
@@ -13,7 +11,7 @@ export const GOLDEN_TOLERANCE = 1e-6;
 
 export interface GoldenProof {
   /** The stored graph, fed with raw named columns. */
-  readonly raw: InferenceSession;
+  readonly raw: Pick<RawScorer, 'score'>;
   /** The derived graph, fed with rows encoded here. */
   readonly core: RunRows;
   readonly signature: Signature;
@@ -29,8 +27,7 @@ export async function proveGolden({ raw, core, signature, golden }: GoldenProof)
   if (golden.length === 0)
     throw new DomainError('artefactCorrupt', 'The manifest has no golden rows to prove the model on');
   const matrix = encodeGolden(signature, golden);
-  const feeds = Object.fromEntries(signature.features.map((spec) => [spec.name, rawColumn(spec, golden)]));
-  const rawAnswers = (await raw.run(feeds))[OUTPUT_TENSOR]?.data as Float32Array;
+  const rawAnswers = await raw.score(golden.map((row) => row.features));
   const coreAnswers = await core(matrix, golden.length);
   const problems: Problem[] = [];
   for (const [i, row] of golden.entries()) {
@@ -59,19 +56,4 @@ function encodeGolden(signature: Signature, golden: readonly GoldenRow[]): Float
     }
   }
   return matrix;
-}
-
-function rawColumn(spec: FeatureSpec, golden: readonly GoldenRow[]): Tensor {
-  const values = golden.map((row) => row.features[spec.name] ?? null);
-  const dims = [golden.length, 1];
-  if (spec.type !== 'category') return new Tensor('float32', Float32Array.from(values, asFloat), dims);
-  return new Tensor(
-    'string',
-    values.map((v) => (v === null ? '' : String(v))),
-    dims,
-  );
-}
-
-function asFloat(value: string | number | boolean | null): number {
-  return value === null || value === '' ? NaN : Number(value);
 }

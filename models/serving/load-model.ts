@@ -3,6 +3,7 @@ import { ENCODED_TENSOR, OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Signature } from '../../domain/signature.ts';
 import type { ArtefactManifest } from '../manifest.ts';
+import { createRawScorer } from '../onnx/raw-scorer.ts';
 import { proveGolden } from './golden-proof.ts';
 import { readArtefact } from './read-artefact.ts';
 import { RowBatcher } from './row-batcher.ts';
@@ -18,6 +19,11 @@ export interface LoadedModel extends Pick<RowBatcher, 'predictOne' | 'predictMan
   readonly row: Float32Array;
   /** Answers what waits, then frees the session. Rows given afterwards are refused as `unavailable`. */
   close(): Promise<void>;
+}
+
+export interface LoadSource {
+  readonly onnx: Uint8Array;
+  readonly manifest: ArtefactManifest;
 }
 
 export interface LoadOptions {
@@ -46,11 +52,8 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
  * Loads a version for serving: derives the float graph, proves it equal to the stored one on the golden rows, warms it.
  * @throws DomainError `artefactCorrupt` when the artefact breaks the convention or the proof
  */
-export async function loadModel(
-  source: { readonly onnx: Uint8Array; readonly manifest: ArtefactManifest },
-  options: LoadOptions = {},
-): Promise<LoadedModel> {
-  const { signature, golden, formatVersion } = source.manifest;
+export async function loadModel(source: LoadSource, options: LoadOptions = {}): Promise<LoadedModel> {
+  const { signature, formatVersion } = source.manifest;
   if ((formatVersion as number) !== 1) {
     throw new DomainError('artefactCorrupt', `The manifest has format version ${String(formatVersion)}; expected 1`);
   }
@@ -59,7 +62,7 @@ export async function loadModel(
   const session = await openSession(coreBytes);
   const run = runOf(session, encoder.width);
   try {
-    await provingRawGraph(source.onnx, (raw) => proveGolden({ raw, core: run, signature, golden }));
+    await prove(source, run);
     await warmUp(run, encoder.width);
   } catch (error) {
     await session.release();
@@ -93,10 +96,11 @@ function runOf(session: InferenceSession, width: number): RunRows {
 }
 
 /** The raw graph is open for the proof alone: it would hold the model's memory twice. */
-async function provingRawGraph(bytes: Uint8Array, prove: (raw: InferenceSession) => Promise<void>): Promise<void> {
-  const raw = await openSession(bytes);
+async function prove(source: LoadSource, core: RunRows): Promise<void> {
+  const { signature, golden } = source.manifest;
+  const raw = await createRawScorer(source.onnx, signature.features);
   try {
-    await prove(raw);
+    await proveGolden({ raw, core, signature, golden });
   } finally {
     await raw.release();
   }
