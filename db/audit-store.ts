@@ -1,5 +1,5 @@
 import { desc, eq } from 'drizzle-orm';
-import type { Database, Drizzle, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 import type { AuditEntry, AuditStore } from './ports.ts';
 import { auditLog } from './schema.ts';
 
@@ -34,7 +34,7 @@ export function createAuditStore(database: Database): AuditStore {
 }
 
 /** Writes inside the caller's transaction. False when an entry with this `changeId` exists: the change was made before. */
-export async function writeAudit(db: Drizzle | Transaction, entry: AuditEntry): Promise<boolean> {
+export async function writeAudit(db: Drizzle, entry: AuditEntry): Promise<boolean> {
   const written = await db
     .insert(auditLog)
     .values({

@@ -1,5 +1,5 @@
 import { createAuditStore } from './audit-store.ts';
-import { connect, createDatabase, type ConnectOptions } from './connect.ts';
+import { createDatabase, type ConnectOptions } from './connect.ts';
 import { createKeyStore } from './key-store.ts';
 import { createModelStore } from './model-store.ts';
 import type { Registry } from './ports.ts';
@@ -8,9 +8,6 @@ import { createRolloutStore } from './rollout-store.ts';
 import { createRoutingStore } from './routing-store.ts';
 import { createVersionStore } from './version-store.ts';
 
-/** How long `close` waits for statements under way, seconds. */
-const CLOSE_TIMEOUT_SECONDS = 5;
-
 export interface RegistryOptions extends ConnectOptions {
   /** Epoch ms; the clock that the daily partitions follow. */
   readonly nowMs?: () => number;
@@ -18,14 +15,13 @@ export interface RegistryOptions extends ConnectOptions {
 
 export interface OpenRegistry {
   readonly registry: Registry;
-  /** Ends the pool and the subscription; statements under way get 5 s. */
+  /** Ends the connections and the listening; statements under way get 5 s. */
   close(): Promise<void>;
 }
 
 /** The registry on Postgres. Connects at the first use; the schema must be there (see `migrate`). */
 export function createRegistry(databaseUrl: string, options: RegistryOptions = {}): OpenRegistry {
-  const pool = connect(databaseUrl, options);
-  const database = createDatabase(pool, options.operationTimeoutMs);
+  const database = createDatabase(databaseUrl, options);
   const registry: Registry = {
     models: createModelStore(database),
     versions: createVersionStore(database),
@@ -35,5 +31,5 @@ export function createRegistry(databaseUrl: string, options: RegistryOptions = {
     keys: createKeyStore(database),
     audit: createAuditStore(database),
   };
-  return { registry, close: () => pool.end({ timeout: CLOSE_TIMEOUT_SECONDS }) };
+  return { registry, close: () => database.close() };
 }

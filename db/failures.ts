@@ -1,11 +1,8 @@
+import { DatabaseError } from 'pg';
 import { DomainError } from '../domain/errors.ts';
 
-/** What the driver and the operating system say when no answer can come back. */
+/** What the operating system says when no answer can come back. */
 const CONNECTION_FAILURES = new Set([
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'CONNECT_TIMEOUT',
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -16,6 +13,17 @@ const CONNECTION_FAILURES = new Set([
   'ENETUNREACH',
   'EADDRNOTAVAIL',
 ]);
+
+/** The driver's own sentences for a lost connection; its errors carry no code (node-postgres 8.23). */
+const DRIVER_FAILURES: readonly (readonly [string, string])[] = [
+  ['Connection terminated', 'the connection was lost'],
+  ['Client has encountered a connection error', 'the connection was lost'],
+  ['Client was closed', 'the connection was closed'],
+  ['timeout exceeded when trying to connect', 'no free connection in time'],
+  ['timeout expired', 'no connection in time'],
+  ['Query read timeout', 'no answer in time'],
+  ['Cannot use a pool after calling end', 'the connections were closed'],
+];
 
 /** SQLSTATEs after which the same statement may succeed later (PostgreSQL documentation, appendix A). */
 const PASSING_STATES = new Set([
@@ -35,22 +43,37 @@ const PASSING_CLASSES = ['08', '53', '57P'];
 interface DatabaseFailure {
   readonly code: string;
   readonly message: string;
-  readonly constraint: string | null;
 }
 
 /** The driver's error inside whatever wraps it. drizzle's wrapper lists the statement's parameters: it never leaves here. */
 export function databaseFailure(error: unknown): DatabaseFailure | null {
-  let current: unknown = error;
-  // Wrappers nest once (drizzle) or twice (a transaction inside it); the bound is against a cycle.
-  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
-    if ('code' in current && typeof current.code === 'string') {
-      const constraint = 'constraint_name' in current ? current.constraint_name : null;
-      const name = typeof constraint === 'string' ? constraint : null;
-      return { code: current.code, message: current.message, constraint: name };
-    }
-    current = current.cause;
+  for (const cause of causes(error)) {
+    if ('code' in cause && typeof cause.code === 'string') return { code: cause.code, message: cause.message };
   }
   return null;
+}
+
+/**
+ * Whether the server itself has said no, or our own code after its answers: the connection is in order then, and may
+ * be used again.
+ */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof DomainError || causes(error).some((c) => c instanceof DatabaseError);
+}
+
+function lostConnection(error: unknown): string | null {
+  for (const cause of causes(error)) {
+    const known = DRIVER_FAILURES.find(([sentence]) => cause.message.startsWith(sentence));
+    if (known !== undefined) return known[1];
+  }
+  return null;
+}
+
+/** The error and what it wraps. Wrappers nest once (drizzle) or twice (the pool); the bound is against a cycle. */
+function causes(error: unknown): readonly Error[] {
+  const found: Error[] = [];
+  for (let current = error; current instanceof Error && found.length < 5; current = current.cause) found.push(current);
+  return found;
 }
 
 export function isUniqueViolation(error: unknown): boolean {
@@ -65,6 +88,8 @@ export function toDomainError(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   const failure = databaseFailure(error);
   if (failure === null) {
+    const lost = lostConnection(error);
+    if (lost !== null) return new DomainError('unavailable', `The registry's database cannot be reached (${lost})`);
     const message = error instanceof Error ? error.name : typeof error;
     return new DomainError('internal', `The registry failed unexpectedly (${message})`);
   }

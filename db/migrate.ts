@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
-import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
+import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import { DomainError } from '../domain/errors.ts';
-import { connect, createDatabase, type Database } from './connect.ts';
+import { createDatabase, type Drizzle } from './connect.ts';
 import { ensurePartitions } from './partitions.ts';
 
 /** Names the advisory lock of migrations; any constant that no other lock of the registry uses. */
@@ -23,23 +23,22 @@ interface Journal {
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const folder = migrationsFolder();
-  // One connection: the lock belongs to the session that migrates.
-  const pool = connect(databaseUrl, {
+  const database = createDatabase(databaseUrl, {
     applicationName: 'sluice-migrate',
+    // One connection: the lock belongs to the session that migrates, and goes with it at the end.
     poolConnectionsMax: 1,
     statementTimeoutMs: MIGRATION_TIMEOUT_MS,
+    operationTimeoutMs: MIGRATION_TIMEOUT_MS,
   });
   try {
-    const database = createDatabase(pool, MIGRATION_TIMEOUT_MS);
     await database.run(async (db) => {
       await db.execute(sql`select pg_advisory_lock(${MIGRATION_LOCK})`);
-      await refuseNewerSchema(database, folder);
+      await refuseNewerSchema(db, folder);
       await applyMigrations(db, { migrationsFolder: folder });
     });
     await ensurePartitions(database, DAYS_AHEAD, Date.now());
   } finally {
-    // Ends the session, and the lock with it.
-    await pool.end({ timeout: 5 });
+    await database.close();
   }
 }
 
@@ -56,15 +55,10 @@ export function migrationsFolder(): string {
   return found;
 }
 
-async function refuseNewerSchema(database: Database, folder: string): Promise<void> {
+async function refuseNewerSchema(db: Drizzle, folder: string): Promise<void> {
   const journal = JSON.parse(readFileSync(`${folder}/${JOURNAL}`, 'utf8')) as Journal;
   const newestKnown = Math.max(...journal.entries.map((e) => e.when));
-  const applied = await database.run(async (db) => {
-    const [table] = await db.execute(sql`select to_regclass('drizzle.__drizzle_migrations') as name`);
-    if (table?.['name'] === null) return 0;
-    const [row] = await db.execute(sql`select max(created_at) as newest from drizzle.__drizzle_migrations`);
-    return Number(row?.['newest'] ?? 0);
-  });
+  const applied = await newestApplied(db);
   if (applied <= newestKnown) return;
   const known = journal.entries.at(-1)?.tag ?? 'none';
   const found = new Date(applied).toISOString();
@@ -72,4 +66,12 @@ async function refuseNewerSchema(database: Database, folder: string): Promise<vo
     'refused',
     `The database has a newer schema (migration of ${found}) than this release knows (${known}): run the newer release`,
   );
+}
+
+/** Epoch ms of the newest migration that the database has seen, 0 for none. */
+async function newestApplied(db: Drizzle): Promise<number> {
+  const table = await db.execute(sql`select to_regclass('drizzle.__drizzle_migrations') as name`);
+  if (table.rows[0]?.['name'] === null) return 0;
+  const newest = await db.execute(sql`select max(created_at) as newest from drizzle.__drizzle_migrations`);
+  return Number(newest.rows[0]?.['newest'] ?? 0);
 }

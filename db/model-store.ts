@@ -1,7 +1,7 @@
 import { asc, eq, sql } from 'drizzle-orm';
 import { DomainError } from '../domain/errors.ts';
 import { writeAudit } from './audit-store.ts';
-import type { Database, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 import type { ModelRow, ModelStore } from './ports.ts';
 import { models } from './schema.ts';
 
@@ -49,7 +49,7 @@ export function createModelStore(database: Database): ModelStore {
  * Serialises writers of one model until the transaction ends. Does not stop rows that refer to the model.
  * @throws DomainError `notFound`
  */
-export async function lockModel(tx: Transaction, name: string): Promise<void> {
+export async function lockModel(tx: Drizzle, name: string): Promise<void> {
   const rows = await tx.select({ name: models.name }).from(models).where(eq(models.name, name)).for('no key update');
   if (rows.length === 0) throw new DomainError('notFound', `There is no model ${name}`);
 }

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
-import type { Database, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 
 const DAY_MS = 86_400_000;
 /** Partitions are named for the day and cost planning time each: more than a year ahead is a mistake. */
 const DAYS_AHEAD_MAX = 366;
-/** Attaching waits for whoever uses the default partition, and everybody else waits behind it: not for long. */
+/** The locks below wait for whoever uses the tables, and everybody else waits behind them: not for long. */
 const LOCK_TIMEOUT = '5s';
 /** Names the advisory lock of partition upkeep; any constant that no other lock of the registry uses. */
 const PARTITION_LOCK = 7_508_401;
@@ -29,7 +29,7 @@ export function partitionName(startMs: number): string {
   return `predictions_${new Date(startMs).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 
-async function ensurePartition(tx: Transaction, startMs: number): Promise<void> {
+async function ensurePartition(tx: Drizzle, startMs: number): Promise<void> {
   const name = partitionName(startMs);
   if (await isAttached(tx, name)) return;
   await tx.execute(sql`select pg_advisory_xact_lock(${PARTITION_LOCK})`);
@@ -38,9 +38,10 @@ async function ensurePartition(tx: Transaction, startMs: number): Promise<void> 
   const from = new Date(startMs).toISOString();
   const to = new Date(startMs + DAY_MS).toISOString();
   const table = sql.identifier(name);
-  // Not `create table ... partition of`: that locks the whole table and fails when the default partition holds
-  // rows of the day. Attaching a filled table lets writers of other days go on.
+  // Not `create table ... partition of`: that keeps readers out, and fails when the default partition holds rows of
+  // the day. Writers wait: one that had chosen the default partition for a row of this day would be refused after it.
   await tx.execute(sql`create table ${table} (like predictions including defaults including constraints)`);
+  await tx.execute(sql`lock table only predictions in exclusive mode`);
   await tx.execute(sql`lock table only predictions_default in access exclusive mode`);
   await tx.execute(sql`
     with moved as (
@@ -52,8 +53,8 @@ async function ensurePartition(tx: Transaction, startMs: number): Promise<void> 
   await tx.execute(sql`alter table predictions attach partition ${table} for values ${bounds}`);
 }
 
-async function isAttached(tx: Transaction, name: string): Promise<boolean> {
-  const rows = await tx.execute(sql`
+async function isAttached(tx: Drizzle, name: string): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
     select 1 from pg_inherits
     where inhparent = to_regclass('predictions') and inhrelid = to_regclass(${name})`);
   return rows.length > 0;

@@ -99,7 +99,7 @@ async function observe(
 ): Promise<{ candidate: VariantCounts; champion: VariantCounts; windows: number }> {
   const since = new Date(Math.floor(sinceMs / WINDOW_MS) * WINDOW_MS).toISOString();
   // Sums of integers are bigint, which the driver gives as text: float8 is exact up to 2^53.
-  const rows = await database.run((db) =>
+  const { rows } = await database.run((db) =>
     db.execute<{ variant: Variant; requests: number; errors: number; slow: number; latency: number; windows: number }>(
       sql`
         select variant, sum(requests)::float8 as requests, sum(errors)::float8 as errors, sum(slow)::float8 as slow,

@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { DomainError } from '../domain/errors.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import { writeAudit } from './audit-store.ts';
-import type { Database, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 import type { RolloutRow, RolloutStore } from './ports.ts';
 import { rollouts } from './schema.ts';
 import { isUuid } from './uuid.ts';
@@ -57,7 +57,7 @@ export function createRolloutStore(database: Database): RolloutStore {
 const isOpen = (model: string) => and(eq(rollouts.model, model), isNull(rollouts.finishedAt));
 const noRollout = (id: string) => new DomainError('notFound', `There is no rollout ${id}`);
 
-async function open(tx: Transaction, row: NewRollout): Promise<RolloutRow> {
+async function open(tx: Drizzle, row: NewRollout): Promise<RolloutRow> {
   await requireVersions(tx, row.model, row.champion === null ? [row.candidate] : [row.candidate, row.champion]);
   for (let attempt = 1; attempt <= OPEN_TRIES_MAX; attempt++) {
     // The partial unique index decides between rivals: `do nothing` waits for the other transaction to end.
@@ -90,7 +90,7 @@ function alreadyOpen(rival: RolloutRow): DomainError {
   );
 }
 
-async function close(tx: Transaction, id: string, snapshot: RolloutSnapshot, reason: string): Promise<void> {
+async function close(tx: Drizzle, id: string, snapshot: RolloutSnapshot, reason: string): Promise<void> {
   const [closed] = await tx
     .update(rollouts)
     .set({ phase: snapshot.phase, snapshot, reason, finishedAt: sql`now()` })

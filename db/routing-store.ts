@@ -2,7 +2,7 @@ import { and, asc, eq, sql } from 'drizzle-orm';
 import { DomainError, type Problem } from '../domain/errors.ts';
 import type { RoutingTable } from '../domain/routing.ts';
 import { writeAudit } from './audit-store.ts';
-import type { Database, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 import type { RoutingChange, RoutingStore } from './ports.ts';
 import { auditLog, routing } from './schema.ts';
 import { requireVersions } from './version-store.ts';
@@ -36,7 +36,7 @@ export function createRoutingStore(database: Database): RoutingStore {
       }
       return database.transact((tx) => apply(tx, change));
     },
-    listen: createListener(database),
+    listen: (onChange) => database.listen(CHANNEL, onChange),
   };
 }
 
@@ -60,7 +60,7 @@ export function routingProblems(change: Pick<RoutingChange, 'routes' | 'slowMs'>
   return problems;
 }
 
-async function apply(tx: Transaction, change: RoutingChange): Promise<RoutingTable> {
+async function apply(tx: Drizzle, change: RoutingChange): Promise<RoutingTable> {
   const { model, changeId, expectedGeneration, salt, rolloutId, routes, slowMs } = change;
   const auditId = `routing/${model}/${changeId}`;
   const earlier = await appliedBefore(tx, auditId);
@@ -97,12 +97,12 @@ async function apply(tx: Transaction, change: RoutingChange): Promise<RoutingTab
 }
 
 /** The table as this change wrote it, even when later changes followed: a late retry must not take their generation. */
-async function appliedBefore(tx: Transaction, auditId: string): Promise<RoutingTable | null> {
+async function appliedBefore(tx: Drizzle, auditId: string): Promise<RoutingTable | null> {
   const [entry] = await tx.select({ details: auditLog.details }).from(auditLog).where(eq(auditLog.changeId, auditId));
   return entry === undefined ? null : (entry.details['table'] as RoutingTable);
 }
 
-async function refuseGeneration(tx: Transaction, change: RoutingChange): Promise<never> {
+async function refuseGeneration(tx: Drizzle, change: RoutingChange): Promise<never> {
   const { model, expectedGeneration } = change;
   const [row] = await tx.select({ generation: routing.generation }).from(routing).where(eq(routing.model, model));
   const found = row?.generation ?? 0;
@@ -111,27 +111,4 @@ async function refuseGeneration(tx: Transaction, change: RoutingChange): Promise
     `The routing of ${model} is at generation ${found}, not ${expectedGeneration}: somebody else changed it`,
     [{ field: 'expectedGeneration', message: `read ${expectedGeneration}, found ${found}` }],
   );
-}
-
-/**
- * One subscription for all callers of this pool. The driver connects again by itself after an outage (also when the
- * first try fails); `onChange` is called then too, as changes may have been missed.
- */
-function createListener(database: Database): RoutingStore['listen'] {
-  const callbacks = new Set<() => void>();
-  let subscribed: Promise<unknown> | null = null;
-  const callAll = () => {
-    for (const callback of callbacks) callback();
-  };
-  return async (onChange) => {
-    // A wrapper of its own per call, so that the same function may listen twice.
-    const callback = () => onChange();
-    callbacks.add(callback);
-    subscribed ??= database.run(() => database.sql.listen(CHANNEL, callAll, callAll)).catch(() => undefined);
-    await subscribed;
-    return () => {
-      callbacks.delete(callback);
-      return Promise.resolve();
-    };
-  };
 }

@@ -1,7 +1,7 @@
 import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
 import { DomainError } from '../domain/errors.ts';
 import type { FeedbackRecord } from '../domain/records.ts';
-import type { Database, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 import { feedback, predictions } from './schema.ts';
 import { storable } from './storable-text.ts';
 import { isUuid } from './uuid.ts';
@@ -36,7 +36,7 @@ interface Values {
   readonly entityId: string | null;
 }
 
-async function saveByRequest(tx: Transaction, requestId: string, values: Values): Promise<{ matched: number }> {
+async function saveByRequest(tx: Drizzle, requestId: string, values: Values): Promise<{ matched: number }> {
   const [prediction] = await tx
     .select({ model: predictions.model, entityId: predictions.entityId })
     .from(predictions)
@@ -50,7 +50,7 @@ async function saveByRequest(tx: Transaction, requestId: string, values: Values)
   return { matched: prediction === undefined ? 0 : 1 };
 }
 
-async function saveByEntity(tx: Transaction, values: Values & { entityId: string }): Promise<{ matched: number }> {
+async function saveByEntity(tx: Drizzle, values: Values & { entityId: string }): Promise<{ matched: number }> {
   const { model, entityId } = values;
   const [latest] = await tx
     .select({ requestId: predictions.requestId })
@@ -74,7 +74,7 @@ async function saveByEntity(tx: Transaction, values: Values & { entityId: string
   return { matched: 0 };
 }
 
-async function upsertByRequest(tx: Transaction, requestId: string, values: Values): Promise<void> {
+async function upsertByRequest(tx: Drizzle, requestId: string, values: Values): Promise<void> {
   await tx
     .insert(feedback)
     .values({ ...values, requestId })

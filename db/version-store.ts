@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, max, ne, sql } from 'drizzle-orm';
 import { DomainError } from '../domain/errors.ts';
 import { writeAudit } from './audit-store.ts';
-import type { Database, Transaction } from './connect.ts';
+import type { Database, Drizzle } from './connect.ts';
 import { lockModel } from './model-store.ts';
 import type { VersionRow, VersionStore } from './ports.ts';
 import { ALIASES, gateReports, modelAliases, modelVersions, type Alias } from './schema.ts';
@@ -76,7 +76,7 @@ export function createVersionStore(database: Database): VersionStore {
   };
 }
 
-async function register(tx: Transaction, row: Parameters<VersionStore['register']>[0]): Promise<VersionRow> {
+async function register(tx: Drizzle, row: Parameters<VersionStore['register']>[0]): Promise<VersionRow> {
   const { model, registeredByRun } = row;
   // The lock makes max + 1 safe, and lets a retry that overtakes its first try find that one's row.
   await lockModel(tx, model);
@@ -103,7 +103,7 @@ async function register(tx: Transaction, row: Parameters<VersionStore['register'
   return stored;
 }
 
-async function settle(tx: Transaction, model: string, version: number, status: VersionRow['status']): Promise<void> {
+async function settle(tx: Drizzle, model: string, version: number, status: VersionRow['status']): Promise<void> {
   const changed = await tx
     .update(modelVersions)
     .set({ status })
@@ -117,7 +117,7 @@ async function settle(tx: Transaction, model: string, version: number, status: V
 }
 
 async function setAliases(
-  tx: Transaction,
+  tx: Drizzle,
   model: string,
   aliases: Parameters<VersionStore['setAliases']>[1],
   by: string,
@@ -153,7 +153,7 @@ async function setAliases(
 }
 
 /** @throws DomainError `notFound` naming the versions that do not exist */
-export async function requireVersions(tx: Transaction, model: string, versions: readonly number[]): Promise<void> {
+export async function requireVersions(tx: Drizzle, model: string, versions: readonly number[]): Promise<void> {
   const wanted = [...new Set(versions)];
   if (wanted.length === 0) return;
   const rows = await tx
