@@ -1,3 +1,4 @@
+import { ALGORITHMS } from '../../domain/definition.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { DataSet } from '../data/dataset.ts';
 import { createGradientBoosting } from './gradient-boosting.ts';
@@ -18,7 +19,8 @@ export function chooseTrainers(
 ): { readonly trainers: readonly Trainer[]; readonly notes: readonly string[] } {
   const trainers: Trainer[] = [];
   const notes: string[] = [];
-  for (const algorithm of new Set(job.algorithms)) {
+  // In the order of the list of algorithms, from simple to complex, whatever order they were asked in.
+  for (const algorithm of ALGORITHMS.filter((a) => job.algorithms.includes(a))) {
     if (algorithm === 'spline-logistic') trainers.push(createSplineLogistic(dataSet));
     else if (job.lightgbmLibrary !== null)
       trainers.push(createGradientBoosting(dataSet, job.lightgbmLibrary, job.seed));
@@ -27,7 +29,7 @@ export function chooseTrainers(
   if (trainers.length > 0) return { trainers, notes };
   if (notes.length === 0) {
     throw new DomainError('invalidInput', 'A training needs at least one algorithm', [
-      { field: 'algorithms', message: 'is empty', allowed: ['spline-logistic', 'gradient-boosting'] },
+      { field: 'algorithms', message: 'is empty', allowed: ALGORITHMS },
     ]);
   }
   throw new DomainError('trainingFailed', `gradient-boosting cannot be trained. ${HOW_TO_GET_LIGHTGBM}`, [

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Algorithm } from '../../domain/definition.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Signature } from '../../domain/signature.ts';
 import { buildDataSet } from '../data/build-dataset.ts';
@@ -10,13 +9,13 @@ import { readTable } from '../data/read-table.ts';
 import { chooseThreshold } from '../evaluation.ts';
 import { createRawScorer } from '../onnx/raw-scorer.ts';
 import { createCheckpoints, writeWhole } from './checkpoints.ts';
+import { chooseModel } from './choose-model.ts';
 import { chooseTrainers } from './choose-trainers.ts';
 import { stratifiedFolds } from './folds.ts';
 import { goldenRows } from './golden-rows.ts';
 import { evaluateFile, writeHoldout } from './holdout-file.ts';
 import type { JobProgress, TrainingJob, TrainingOutcome } from './job.ts';
 import { proveFile } from './prove-file.ts';
-import { search } from './search.ts';
 import type { CrossValidated, FittedModel, Trainer } from './trainer.ts';
 
 /** Steps beside the configurations: read, fit, write, evaluate. */
@@ -38,7 +37,10 @@ export async function trainModel(
   progress.step('read data', `${dataSet.rows} rows, ${dataSet.features.length} features`);
   try {
     const training = rowsWhere(dataSet, 0);
-    const chosen = await chooseModel(job, dataSet, training, trainers, progress);
+    const folds = stratifiedFolds(dataSet.labels, training, job.definition.training.folds, job.seed);
+    const chosen = await chooseModel(dataSet, folds, trainers, await createCheckpoints(job), (message) => {
+      progress.step('cross-validation', message);
+    });
     progress.step('fit', `${chosen.trainer.algorithm} on ${training.length} rows`);
     const model = chosen.trainer.fit(chosen.best.parameters, training);
     const outcome = await writeOutcome(job, dataSet, model, signatureOf(job, dataSet, training, chosen.best), progress);
@@ -47,7 +49,7 @@ export async function trainModel(
       algorithm: chosen.trainer.algorithm,
       parameters: chosen.best.parameters,
       crossValidation: chosen.crossValidation,
-      notes: [...notes, ...trainerNotes, ...chosen.notes],
+      notes: [...notes, ...trainerNotes, chosen.note],
     };
   } finally {
     for (const trainer of trainers) trainer.close();
@@ -67,39 +69,6 @@ async function readDataSet({ dataPath, definition }: TrainingJob) {
     );
   }
   return buildDataSet(table, definition);
-}
-
-interface Chosen {
-  readonly trainer: Trainer;
-  readonly best: CrossValidated;
-  readonly crossValidation: Readonly<Partial<Record<Algorithm, number>>>;
-  readonly notes: readonly string[];
-}
-
-/** The search of every algorithm over the same folds; the less log loss wins. */
-async function chooseModel(
-  job: TrainingJob,
-  dataSet: DataSet,
-  training: Int32Array,
-  trainers: readonly Trainer[],
-  progress: Progress,
-): Promise<Chosen> {
-  const checkpoints = await createCheckpoints(job);
-  const folds = stratifiedFolds(dataSet.labels, training, job.definition.training.folds, job.seed);
-  const crossValidation: Partial<Record<Algorithm, number>> = {};
-  let winner: { trainer: Trainer; best: CrossValidated } | null = null;
-  for (const trainer of trainers) {
-    const best = await search(trainer, folds, checkpoints, (tried, leader) => {
-      const losses = `log loss ${tried.logLoss.toFixed(4)}, best ${leader.logLoss.toFixed(4)}`;
-      progress.step('cross-validation', `${trainer.algorithm}: ${losses}`);
-    });
-    crossValidation[trainer.algorithm] = best.logLoss;
-    if (winner === null || best.logLoss < winner.best.logLoss) winner = { trainer, best };
-  }
-  if (winner === null) throw new DomainError('invalidInput', 'No algorithm to train with');
-  const losses = Object.entries(crossValidation).map(([name, loss]) => `${name} ${loss.toFixed(4)}`);
-  const notes = [`Kept ${winner.trainer.algorithm}; cross-validated log loss: ${losses.join(', ')}`];
-  return { ...winner, crossValidation, notes };
 }
 
 function signatureOf(job: TrainingJob, dataSet: DataSet, training: Int32Array, best: CrossValidated): Signature {
