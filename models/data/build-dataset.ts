@@ -9,7 +9,7 @@ import { grouped } from './limits.ts';
 import { markHeldOut } from './mark-held-out.ts';
 import { readTarget } from './read-target.ts';
 
-export interface BuiltDataSet {
+interface BuiltDataSet {
   readonly dataSet: DataSet;
   /** What was decided and why, one line each. */
   readonly notes: readonly string[];

@@ -19,9 +19,9 @@ const ROW_NUMBERS_MIN = 20;
 const RESERVED_NAMES: readonly string[] = [ENCODED_TENSOR, OUTPUT_TENSOR];
 
 /** The parts of a definition that features depend on. */
-export type FeatureRules = Pick<ModelDefinition, 'target' | 'entity' | 'exclude' | 'features' | 'policies'>;
+type FeatureRules = Pick<ModelDefinition, 'target' | 'entity' | 'exclude' | 'features' | 'policies'>;
 
-export interface InferredFeatures {
+interface InferredFeatures {
   readonly features: readonly FeatureSpec[];
   /** What was decided and why, one line a column. */
   readonly notes: readonly string[];

@@ -8,7 +8,7 @@ const MARGIN_DIGITS = 2;
 /** Digits of a bound: takes away what binary fractions add (`138.85000000000002`). */
 const BOUND_DIGITS = 12;
 
-export interface Range {
+interface Range {
   readonly min: number;
   readonly max: number;
   readonly seenMin: number;

@@ -1,11 +1,11 @@
 import { DomainError } from '../../domain/errors.ts';
 
 /** Everything is in memory while training: 5 million rows of 20 columns are 800 MB. */
-export const ROWS_MAX = 5_000_000;
+const ROWS_MAX = 5_000_000;
 /** The graph has one named input per feature; sessions with more than this many inputs are unusably slow. */
-export const COLUMNS_MAX = 2000;
+const COLUMNS_MAX = 2000;
 /** Rows times columns: 8 bytes a cell make 1.2 GB, what a training process with its default limits can hold. */
-export const CELLS_MAX = 150_000_000;
+const CELLS_MAX = 150_000_000;
 
 /** @throws DomainError `dataInvalid` naming the limit that is crossed */
 export function checkTableSize(path: string, rows: number, columns: number): void {

@@ -3,7 +3,7 @@ import { dataFileError } from './limits.ts';
 import { readCsv } from './read-csv.ts';
 import { readParquet } from './read-parquet.ts';
 
-export interface TableFormat {
+interface TableFormat {
   readonly format: 'csv' | 'parquet';
   /** CSV only; default `,`. */
   readonly delimiter?: string;

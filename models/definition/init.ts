@@ -11,7 +11,7 @@ import { readTable } from '../data/read-table.ts';
 import { writeDraft, type Draft } from './draft-yaml.ts';
 import { formatOfPath, parseDefinitionText } from './load.ts';
 
-export interface DraftOptions {
+interface DraftOptions {
   readonly target: string;
   readonly positive?: string;
   readonly entity?: string;

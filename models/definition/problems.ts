@@ -10,7 +10,7 @@ export interface LocatedProblem extends Problem {
 type Issue = z.core.$ZodIssue;
 
 /** `['rollout','canary','steps',1,'bakeTime']` as `rollout.canary.steps[1].bakeTime`. */
-export function fieldName(path: readonly PropertyKey[]): string {
+function fieldName(path: readonly PropertyKey[]): string {
   return path.reduce<string>((name, part) => {
     if (typeof part === 'number') return `${name}[${part}]`;
     return name === '' ? String(part) : `${name}.${String(part)}`;

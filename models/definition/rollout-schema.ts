@@ -10,8 +10,9 @@ const HOUR_MS = 60 * MINUTE_MS;
 const CANARY_KEEP_WARM_MS = HOUR_MS;
 /** Blue-green keeps the whole old side: a day covers the load pattern of one. */
 const BLUE_GREEN_KEEP_WARM_MS = 24 * HOUR_MS;
-/** Reading counters faster than this shows nothing new; slower than an hour is no watching. */
-const OBSERVE_EVERY_MIN_MS = 500;
+/** The bounds of `checkPlan` in the domain: a definition that loads never fails there. */
+const OBSERVE_EVERY_MIN_MS = 100;
+const P95_MIN_MS = 0.1;
 
 const weightPercent = z
   .number()
@@ -20,14 +21,14 @@ const weightPercent = z
   .multipleOf(0.01)
   .describe('Share of traffic the candidate gets, in percent, in steps of 0.01.');
 const errorRateMax = z.number().min(0).max(1).describe('Share of failed requests that rolls back, 0..1.');
-const p95MsMax = z.number().positive().max(600_000).describe('p95 of the time to answer that rolls back, ms.');
+const p95MsMax = z.number().min(P95_MIN_MS).max(600_000).describe('p95 of the time to answer that rolls back, ms.');
 const minRequests = z
   .int()
   .min(0)
   .max(1_000_000_000)
   .describe('Requests the candidate must have answered in a step before the step may end by itself.');
 const observeEvery = durationSchema
-  .refine((ms) => ms >= OBSERVE_EVERY_MIN_MS && ms <= HOUR_MS, 'expected between 500ms and 1h')
+  .refine((ms) => ms >= OBSERVE_EVERY_MIN_MS && ms <= HOUR_MS, 'expected between 100ms and 1h')
   .describe('How often the counters are read, for example 30s.');
 const keepWarm = durationSchema.describe(
   'How long the old version stays loaded and ready for a rollback after 100 %, for example 1h.',
@@ -147,20 +148,15 @@ const stepsResolved = z
   ) satisfies z.ZodType<readonly RolloutStep[]>;
 const limitsResolved = z.strictObject({ errorRateMax, p95MsMax }) satisfies z.ZodType<RolloutLimits>;
 
-/** The parts of a plan in its resolved form (milliseconds), each one optional for whoever replaces only some. */
-export const rolloutPlanParts = {
-  steps: stepsResolved,
-  limits: limitsResolved,
-  minRequests,
-  observeEveryMs: z.int().min(OBSERVE_EVERY_MIN_MS).max(HOUR_MS),
-  keepWarmMs: durationMs,
-};
-
-/** A plan that replaces parts of the definition's for one rollout, as the API and the workflow take it. */
-export const planOverrideSchema = z.strictObject(rolloutPlanParts).partial();
-
 const planResolved = <S extends RolloutPlan['strategy']>(strategy: S) =>
-  z.strictObject({ strategy: z.literal(strategy), ...rolloutPlanParts });
+  z.strictObject({
+    strategy: z.literal(strategy),
+    steps: stepsResolved,
+    limits: limitsResolved,
+    minRequests,
+    observeEveryMs: z.int().min(OBSERVE_EVERY_MIN_MS).max(HOUR_MS),
+    keepWarmMs: durationMs,
+  });
 
 /** The resolved form, as stored and sent over the API. */
 export const rolloutResolved = z.strictObject({

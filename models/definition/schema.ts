@@ -12,11 +12,11 @@ import { FEATURE_TYPES, VALUE_POLICIES } from '../../domain/signature.ts';
 import { rolloutFromFile, rolloutResolved } from './rollout-schema.ts';
 
 /** A column name longer than this is a broken header. */
-export const COLUMN_NAME_LENGTH_MAX = 256;
+const COLUMN_NAME_LENGTH_MAX = 256;
 /** Lists of columns are bounded by the columns a table may have. */
 const COLUMN_LIST_MAX = 2000;
 
-export const modelName = z
+const modelName = z
   .string()
   .regex(
     /^[a-z0-9][a-z0-9_-]{0,62}$/,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parquetWriteFile } from 'hyparquet-writer';
 
 /** Unlike the shipped example in names, types, languages and rates: machines that fail. */
-export interface MachineRow {
+interface MachineRow {
   readonly 'machine id': string;
   readonly 'air temp [K]': number | null;
   readonly rpm: number;
@@ -20,7 +20,7 @@ const SITES = ['Zürich', 'São Paulo', 'Hall 4, "north"', '東京'] as const;
 const GRADES = ['L', 'M', 'H'] as const;
 
 /** The same rows for the same seed; about one machine in six fails, which the columns explain well but not fully. */
-export function generateMachines(rows: number, seed: number): MachineRow[] {
+function generateMachines(rows: number, seed: number): MachineRow[] {
   const random = mulberry32(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   return Array.from({ length: rows }, (_, i) => {

@@ -1,6 +1,6 @@
 import type { DataFinding, Severity } from '../../../domain/evaluation.ts';
 
-export type Evidence = DataFinding['evidence'];
+type Evidence = DataFinding['evidence'];
 
 export function finding(
   check: DataFinding['check'],
