@@ -3,8 +3,6 @@ import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ModelDefinition } from '../../domain/definition.ts';
-import { draftDefinition } from '../../models/definition/init.ts';
-import { parseDefinitionText } from '../../models/definition/load.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { packageRoot } from '../package-root.ts';
 import type { Runner, Session } from '../session.ts';
@@ -49,6 +47,9 @@ async function init(session: Session, data: string, options: InitOptions): Promi
   const path = resolve(options.out);
   if (options.force !== true && (await exists(path))) throw alreadyThere(options.out);
   const schemaPath = join(packageRoot(), 'docs', 'schema', 'model.schema.json');
+  // Readers of CSV and Parquet: no other command should wait for them to load.
+  const { draftDefinition } = await import('../../models/definition/init.ts');
+  const { parseDefinitionText } = await import('../../models/definition/load.ts');
   const text = await draftDefinition(resolve(data), {
     target: options.target,
     ...(options.positive === undefined ? {} : { positive: options.positive }),

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { loadDefinition } from '../../models/definition/load.ts';
 import type { ModelSummary, VersionAnswer, VersionSummary } from '../api/answers.ts';
 import { wholeNumber } from '../arguments.ts';
+import { loadDefinitionFile } from '../definition-file.ts';
 import type { Runner, Session } from '../session.ts';
 import { formatMetric, formatNumber, formatPercent, formatTime } from '../terminal/format.ts';
 import { renderPairs, renderTable } from '../terminal/table.ts';
@@ -193,7 +193,7 @@ function renderSignature(version: VersionAnswer, terminal: Terminal): readonly s
 }
 
 async function apply(session: Session, file: string): Promise<undefined> {
-  const definition = await loadDefinition(file);
+  const definition = await loadDefinitionFile(file);
   const api = await session.api();
   const applied = await api.applyModel(definition);
   const { style } = session.terminal;

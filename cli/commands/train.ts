@@ -1,12 +1,12 @@
 import { type Command, Option } from 'commander';
 import { ALGORITHMS, type Algorithm } from '../../domain/definition.ts';
 import { STRATEGIES, type Strategy } from '../../domain/rollout/plan.ts';
-import { loadDefinition } from '../../models/definition/load.ts';
 import type { TrainModelResult } from '../../workflows/messages.ts';
 import type { SluiceApi } from '../api/sluice-api.ts';
 import type { TrainAnswer } from '../api/answers.ts';
 import { wholeNumber } from '../arguments.ts';
 import { CliError, EXIT, type ExitCode } from '../errors.ts';
+import { loadDefinitionFile } from '../definition-file.ts';
 import type { Runner, Session } from '../session.ts';
 import { createTrainingView, renderTrainResult } from '../views/training.ts';
 import { watch } from '../wait.ts';
@@ -73,7 +73,7 @@ async function train(session: Session, modelOrPath: string, options: TrainOption
 /** No model's name holds a dot or a slash; every path of a definition does. */
 async function applyFirst(session: Session, api: SluiceApi, modelOrPath: string): Promise<string> {
   if (!/[./\\]/.test(modelOrPath)) return modelOrPath;
-  const definition = await loadDefinition(modelOrPath);
+  const definition = await loadDefinitionFile(modelOrPath);
   await api.applyModel(definition);
   if (!session.json) session.terminal.note(`Applied ${modelOrPath} as model ${definition.name}`);
   return definition.name;

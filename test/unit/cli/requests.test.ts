@@ -1,0 +1,401 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { DEFINITION, MODEL, PREDICTION, rollout, ROLLOUT_ID, SIGNATURE, snapshot, version } from './support/answers.ts';
+import { type FakePlatform, ok, problem, type Reply, startFakePlatform } from './support/fake-platform.ts';
+import { emptyFolder, runInside, type Surroundings } from './support/run-cli.ts';
+
+let platform: FakePlatform | null = null;
+afterEach(async () => {
+  await platform?.close();
+  platform = null;
+});
+
+async function against(
+  routes: Readonly<Record<string, Reply | readonly Reply[]>>,
+  line: readonly string[],
+  around: Surroundings = {},
+) {
+  platform = await startFakePlatform(routes);
+  return runInside(line, {
+    ...around,
+    env: { SLUICE_API_URL: platform.url, SLUICE_API_KEY: 'sk_live_test', ...around.env },
+  });
+}
+
+const STARTED = ok({ workflow_id: 'rollout/churn', run_id: 'run-2' }, 202);
+const posted = (path: string): unknown => platform?.calls.find((c) => c.method === 'POST' && c.path === path)?.body;
+
+describe('where the platform is and which key it gets', () => {
+  function homeOf(url: string): string {
+    const home = emptyFolder();
+    mkdirSync(join(home, 'run'));
+    writeFileSync(join(home, 'run', 'platform.json'), JSON.stringify({ pid: 1, api: { url } }));
+    writeFileSync(join(home, 'first-key'), 'sk_live_first\n');
+    return home;
+  }
+
+  it('finds the platform of this machine and its first key', async () => {
+    platform = await startFakePlatform({ 'GET /keys': ok({ keys: [] }) });
+    const ended = await runInside(['keys', 'list'], { env: { SLUICE_HOME: homeOf(platform.url) } });
+    expect(ended.code).toBe(0);
+    expect(platform.calls).toMatchObject([{ path: '/keys', key: 'sk_live_first' }]);
+  });
+
+  it('takes --url and --key before everything else', async () => {
+    platform = await startFakePlatform({ 'GET /keys': ok({ keys: [] }) });
+    const env = {
+      SLUICE_HOME: homeOf('http://127.0.0.1:1'),
+      SLUICE_API_URL: 'http://127.0.0.1:2',
+      SLUICE_API_KEY: 'sk_live_env',
+    };
+    await runInside(['keys', 'list', '--url', platform.url, '--key', 'sk_live_given'], { env });
+    expect(platform.calls).toMatchObject([{ key: 'sk_live_given' }]);
+  });
+
+  it('never shows the first key to another machine', async () => {
+    const { locatePlatform } = await import('../../../cli/api/locate-platform.ts');
+    const { readSettings } = await import('../../../cli/settings.ts');
+    const settings = readSettings({ SLUICE_HOME: homeOf('http://127.0.0.1:1') });
+    const at = (url: string) => locatePlatform(settings, { url });
+    expect(await at('https://sluice.example')).toEqual({ url: 'https://sluice.example', key: null });
+    expect(await at('http://127.0.0.1.evil.example')).toMatchObject({ key: null });
+    expect(await at('http://localhost:9')).toMatchObject({ key: 'sk_live_first' });
+  });
+
+  it('says which settings of the environment cannot be used, all at once', async () => {
+    const ended = await runInside(['status'], { env: { SLUICE_API_URL: 'localhost', SLUICE_PORT: 'http' } });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/SLUICE_API_URL: expected http[\s\S]*SLUICE_PORT: /);
+  });
+});
+
+describe('what goes wrong on the way', () => {
+  it('hints at the key on 401', async () => {
+    const ended = await against({ 'GET /keys': problem(401, 'unauthenticated', 'An API key is required') }, [
+      'keys',
+      'list',
+    ]);
+    expect(ended.stderr).toMatch(/An API key is required\n.*unknown, expired or revoked/);
+    expect(ended.code).toBe(4);
+  });
+
+  it('prints every problem on a line of its own', async () => {
+    const problems = [
+      { field: 'plan.steps', message: 'the last step is not the one of 100 %' },
+      { field: 'plan.minRequests', message: '-1 is not in the allowed range', allowed: ['0..1000'] },
+    ];
+    const routes = { 'POST /rollouts': problem(422, 'invalidInput', 'The plan cannot be rolled out', problems) };
+    const ended = await against(routes, ['rollout', 'start', 'churn', '--version', '2']);
+    expect(ended.stderr).toBe(
+      '✗ The plan cannot be rolled out\n  plan.steps: the last step is not the one of 100 %\n' +
+        '  plan.minRequests: -1 is not in the allowed range (allowed: 0..1000)\n',
+    );
+    expect(ended.code).toBe(2);
+  });
+
+  it('ends with 4 on a conflict', async () => {
+    const routes = { 'POST /rollouts': problem(409, 'conflict', 'Rollout x of churn is open') };
+    expect(await against(routes, ['rollout', 'start', 'churn', '--version', '2'])).toMatchObject({ code: 4 });
+  });
+
+  it('ends with 3 when the platform is there but not able', async () => {
+    const routes = { 'GET /keys': problem(503, 'unavailable', 'The registry does not answer') };
+    expect(await against(routes, ['keys', 'list'])).toMatchObject({ code: 3 });
+  });
+
+  it('recognises a server that is not the platform', async () => {
+    const ended = await against({ 'GET /keys': { status: 200, body: null, raw: '<html>' } }, ['keys', 'list']);
+    expect(ended.stderr).toContain('something that is not JSON');
+    expect(ended.code).toBe(1);
+  });
+});
+
+describe('sluice rollout start', () => {
+  const VERSIONS = [version(5, { status: 'rejected' }), version(4), version(3, { aliases: ['champion'] }), version(2)];
+
+  it('takes the newest accepted version that is not the champion', async () => {
+    await against({ 'GET /models/churn/versions': ok({ versions: VERSIONS }), 'POST /rollouts': STARTED }, [
+      'rollout',
+      'start',
+      'churn',
+    ]);
+    expect(posted('/rollouts')).toEqual({ model: 'churn', version: 4 });
+  });
+
+  it('refuses when there is nothing to roll out, and says how to make it', async () => {
+    const versions = [version(1, { aliases: ['champion'] })];
+    const ended = await against({ 'GET /models/churn/versions': ok({ versions }) }, ['rollout', 'start', 'churn']);
+    expect(ended.stderr).toContain('sluice train churn');
+    expect(ended.code).toBe(4);
+  });
+
+  it("replaces the bake times of the definition's steps below 100 % with --bake", async () => {
+    const line =
+      'rollout start churn --version 2 --strategy blue-green --bake 1.5s --min-requests 0 --keep-warm 0 --reason why';
+    await against(
+      { 'GET /models/churn': ok({ ...MODEL, definition: DEFINITION }), 'POST /rollouts': STARTED },
+      line.split(' '),
+    );
+    expect(posted('/rollouts')).toEqual({
+      model: 'churn',
+      version: 2,
+      strategy: 'blue-green',
+      plan: {
+        steps: [
+          { weightPercent: 50, bakeTimeMs: 1500 },
+          { weightPercent: 100, bakeTimeMs: 7 },
+        ],
+        minRequests: 0,
+        keepWarmMs: 0,
+      },
+      reason: 'why',
+    });
+  });
+
+  it('watches the rollout it started, and not the one before it', async () => {
+    const before = rollout({ phase: 'rolledBack' }, { id: 'old', run_id: 'run-1' });
+    const ended = await against(
+      {
+        'POST /rollouts': STARTED,
+        'GET /rollouts': [ok({ rollouts: [before] }), ok({ rollouts: [rollout(), before] })],
+        [`GET /rollouts/${ROLLOUT_ID}`]: ok(rollout({ phase: 'promoted', reason: 'every step passed' })),
+      },
+      ['rollout', 'start', 'churn', '--version', '2', '--watch'],
+    );
+    expect(ended.stdout).toMatch(/promoted .*every step passed/);
+    expect(ended.code).toBe(0);
+  });
+
+  it.each(['--version 0', '--version two', '--bake soon', '--strategy fast'])('refuses %s', async (option) => {
+    const ended = await runInside(['rollout', 'start', 'churn', ...option.split(' ')]);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+  });
+});
+
+describe('sluice rollout watch', () => {
+  const watching = (...replies: Reply[]) => ({
+    'GET /rollouts/churn': replies[0]!,
+    [`GET /rollouts/${ROLLOUT_ID}`]: replies,
+  });
+
+  it('ends with 1 when the rollout went back', async () => {
+    const ended = await against(watching(ok(rollout({ phase: 'rolledBack', reason: '2 % of 500 requests failed' }))), [
+      'rollout',
+      'watch',
+      'churn',
+    ]);
+    expect(ended.stdout).toContain('2 % of 500 requests failed');
+    expect(ended.code).toBe(1);
+  });
+
+  it('stops at 100 % with --until-full', async () => {
+    const replies = [ok(rollout()), ok(rollout({ phase: 'keepWarm', weightPercent: 100 }))];
+    expect(await against(watching(...replies), ['rollout', 'watch', 'churn', '--until-full'])).toMatchObject({
+      code: 0,
+    });
+  });
+
+  it('bears a platform that restarts', async () => {
+    const replies = [ok(rollout()), problem(503, 'unavailable', 'starting'), ok(rollout({ phase: 'promoted' }))];
+    const ended = await against(watching(...replies), ['rollout', 'watch', 'churn']);
+    expect(ended.stderr).toContain('starting; trying again for 60 s');
+    expect(ended.code).toBe(0);
+  });
+
+  it('draws in place on a terminal, never wider than it', async () => {
+    const replies = [ok(rollout()), ok(rollout({ phase: 'promoted', stepEndsAtMs: null }))];
+    const ended = await against(watching(...replies), ['rollout', 'watch', 'churn'], { columns: 60 });
+    const [, first = '', second = ''] = ended.stdout.split('\u001b[J');
+    const up = /\u001b\[(\d+)A/.exec(first)?.[1];
+    const lines = first
+      .replace(/\u001b\[\d+A\r$/, '')
+      .trimEnd()
+      .split('\n');
+    expect(Number(up), 'the second picture starts where the first one did').toBe(lines.length);
+    // eslint-disable-next-line no-control-regex -- colours take no room
+    for (const line of lines) expect(line.replace(/\u001b\[[0-9;]*m/g, '').length).toBeLessThan(60);
+    expect(second).toContain('promoted');
+  });
+});
+
+describe('steering', () => {
+  const ABORT = { 'POST /rollouts/churn/abort': ok({ applied: 'abort', status: snapshot({ phase: 'aborted' }) }) };
+
+  it('asks on a terminal, and changes nothing without a yes', async () => {
+    const ended = await against(ABORT, ['rollout', 'abort', 'churn'], { columns: 100, stdin: 'n\n' });
+    expect(ended.code).toBe(4);
+    expect(platform?.calls).toEqual([]);
+  });
+
+  it('goes on after a yes', async () => {
+    const ended = await against(ABORT, ['rollout', 'abort', 'churn'], { columns: 100, stdin: 'y\n' });
+    expect(ended.code).toBe(0);
+    expect(posted('/rollouts/churn/abort')).toEqual({});
+  });
+
+  it('does not ask with --yes', async () => {
+    const ended = await against(ABORT, ['rollout', 'abort', 'churn', '--yes', '--reason', 'test'], { columns: 100 });
+    expect(ended.code).toBe(0);
+    expect(posted('/rollouts/churn/abort')).toEqual({ reason: 'test' });
+  });
+});
+
+describe('sluice train', () => {
+  const ACCEPTED = { 'POST /models/shop/train': ok({ workflow_id: 'train/shop', run_id: 'r' }, 202) };
+
+  it('applies a definition first, with an absolute path of the data', async () => {
+    const folder = emptyFolder();
+    const file = join(folder, 'model.yaml');
+    writeFileSync(file, 'name: shop\ndata: shop.csv\ntarget: { column: left, positive: yes }\n');
+    const line = [
+      'train',
+      file,
+      '--no-wait',
+      '--seed',
+      '7',
+      '--rollout',
+      'blue-green',
+      '--algorithm',
+      'spline-logistic',
+    ];
+    const ended = await against({ ...ACCEPTED, 'POST /models': ok({}) }, line);
+    expect(ended.code).toBe(0);
+    expect(posted('/models')).toMatchObject({
+      definition: { name: 'shop', data: { source: join(folder, 'shop.csv') } },
+    });
+    const input = { seed: 7, algorithms: ['spline-logistic'], rollout: { strategy: 'blue-green' } };
+    expect(posted('/models/shop/train')).toEqual(input);
+  });
+
+  it('asks for the rollout of the definition with a bare --rollout', async () => {
+    await against(ACCEPTED, ['train', 'shop', '--no-wait', '--rollout']);
+    expect(posted('/models/shop/train')).toEqual({ rollout: true });
+  });
+
+  it('names every problem of a definition with its line, and sends nothing', async () => {
+    const file = join(emptyFolder(), 'model.yaml');
+    writeFileSync(file, 'name: Shop!\ndata: shop.csv\ntarget: { column: left, positive: yes }\ntraning: {}\n');
+    const ended = await against({}, ['train', file]);
+    expect(ended.stderr).toMatch(/name: .*line 1[\s\S]*traning: .*training.*line 4/);
+    expect(ended.stderr.match(/did you mean/g), 'no problem is told twice').toHaveLength(1);
+    expect(ended.code).toBe(2);
+    expect(platform?.calls).toEqual([]);
+  });
+});
+
+describe('sluice predict', () => {
+  const routes = {
+    'GET /models': ok({ models: [MODEL] }),
+    'GET /models/churn/versions/1': ok({ model: 'churn', ...version(1), signature: SIGNATURE, gates: null }),
+    'POST /models/churn/predict': ok({ ...PREDICTION, warnings: [{ field: 'features.age', message: 'is missing' }] }),
+    'POST /predict': ok(PREDICTION),
+  };
+
+  it("makes a row from the champion's signature with --example, and shows it", async () => {
+    const ended = await against(routes, ['predict', 'churn', '--example', '--entity', '4711']);
+    const features = { age: 56, price: 5.25, plan: 'basic', paperless: false };
+    expect(posted('/models/churn/predict')).toEqual({ features, entity_id: '4711' });
+    expect(ended.stderr).toBe(`Features: ${JSON.stringify(features)}\n`);
+  });
+
+  it('shows the warnings', async () => {
+    const ended = await against(routes, ['predict', 'churn', '--features', '{}']);
+    expect(ended.stdout).toContain('warning: features.age: is missing');
+  });
+
+  it('leaves the model to the platform when none is named', async () => {
+    await against(routes, ['predict', '--features', '{"age":1}']);
+    expect(posted('/predict')).toEqual({ features: { age: 1 } });
+  });
+
+  it('names the line of a file that is not JSON', async () => {
+    const ended = await runInside(['predict', 'churn', '--file', '-'], { stdin: '{"age":1}\nage=2\n' });
+    expect(ended.stderr).toContain('standard input, line 2: not JSON');
+    expect(ended.code).toBe(2);
+  });
+
+  it.each([['--features', '[1]'], ['--features', 'age=1'], [], ['--file', '/nowhere/rows.json']])(
+    'refuses %s %s',
+    async (...options) => {
+      expect(await runInside(['predict', 'churn', ...options])).toMatchObject({ code: 2, stdout: '' });
+    },
+  );
+});
+
+describe('sluice status', () => {
+  it('still shows what serves while the registry is down', async () => {
+    const health = {
+      status: 'degraded',
+      reasons: [],
+      uptime_s: 10,
+      memory_mb: 100,
+      dependencies: { postgres: { status: 'down', latency_ms: 2000, message: 'no answer within 2000 ms' } },
+      models: [{ model: 'churn', ...MODEL.routing }],
+      records: { queued: 12, dropped: 0 },
+    };
+    const down = problem(503, 'unavailable', 'The registry does not answer');
+    const ended = await against({ 'GET /health/detailed': ok(health), 'GET /models': down, 'GET /rollouts': down }, [
+      'status',
+    ]);
+    expect(ended.stdout).toMatch(/churn +v1 +champion +90 % +7[\s\S]*postgres +down .*no answer[\s\S]*recorded: 12/);
+    expect(ended.code).toBe(1);
+  });
+
+  it('says since when and by whose decision', async () => {
+    const entries = [
+      { at: '2026-03-01T10:00:00Z', actor: 'sluice', action: 'version.alias', subject: 'churn', reason: null },
+      { at: '2026-03-01T09:00:00Z', actor: 'ann', action: 'routing.apply', subject: 'churn', reason: 'step 1 of 3' },
+    ];
+    const health = {
+      status: 'ok',
+      reasons: [],
+      uptime_s: 1,
+      memory_mb: 1,
+      dependencies: {},
+      models: [],
+      records: { queued: 0, dropped: 0 },
+    };
+    const ended = await against(
+      {
+        'GET /health/detailed': ok(health),
+        'GET /models': ok({ models: [MODEL] }),
+        'GET /rollouts': ok({ rollouts: [rollout({ phase: 'promoted' }, { finished_at: '2026-03-01T10:00:00Z' })] }),
+        'GET /audit': ok({ entries }),
+      },
+      ['status'],
+    );
+    expect(ended.stdout).toContain('ann: step 1 of 3');
+    expect(ended.stdout).not.toContain('Open rollouts');
+  });
+});
+
+describe('sluice keys and feedback', () => {
+  it('turns a lifetime into a time', async () => {
+    const key = { id: 'k', name: 'shop', prefix: 'sk', permissions: ['predict'], key: 'sk_live_x', expires_at: null };
+    await against({ 'POST /keys': ok(key, 201) }, ['keys', 'create', 'shop', '--expires', '90d']);
+    const body = posted('/keys') as { permissions: string[]; expires_at: string };
+    expect(body.permissions).toEqual(['predict']);
+    expect((Date.parse(body.expires_at) - Date.now()) / 86_400_000).toBeCloseTo(90, 2);
+  });
+
+  it('refuses a permission that does not exist', async () => {
+    const ended = await runInside(['keys', 'create', 'shop', '--permission', 'root']);
+    expect(ended.stderr).toContain('Allowed: predict, monitor, admin');
+  });
+
+  it('sends what is known of the prediction', async () => {
+    const line = 'feedback --model churn --entity 4711 --label no --at 2026-03-01T12:00:00+01:00';
+    await against({ 'POST /feedback': ok({ accepted: true, matched: 2 }) }, line.split(' '));
+    expect(posted('/feedback')).toEqual({
+      model: 'churn',
+      entity_id: '4711',
+      label: 'no',
+      occurred_at: '2026-03-01T11:00:00.000Z',
+    });
+  });
+
+  it('refuses feedback that names no prediction', async () => {
+    expect(await runInside(['feedback', '--label', 'yes', '--model', 'churn'])).toMatchObject({ code: 2 });
+  });
+});
