@@ -173,7 +173,6 @@ describe('a version that fails', () => {
     for (const o of outcomes) expect(o).toMatchObject(o.ok ? { version: 1 } : { code: 'unavailable' });
     expect(answered.length).toBeGreaterThan(0);
     expect(answered.length).toBeLessThan(40);
-    for (const o of outcomes) if (!o.ok) expect(o.code).toBe('unavailable');
   });
 
   it('counts an answer that is no probability as an error', async () => {
