@@ -1,5 +1,5 @@
 /** A route as data: its documentation, its permission and its behaviour come from the same object. */
-import type { OpenAPIHono} from '@hono/zod-openapi';
+import type { OpenAPIHono } from '@hono/zod-openapi';
 import { createRoute } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { z } from 'zod';
