@@ -3,10 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../../cli/program.ts';
 import { runInside } from './support/run-cli.ts';
 
-const program = createProgram(
-  { run: () => Promise.resolve(), exitCode: () => 0 },
-  { json: false, streams: process as never },
-);
+const program = createProgram({ run: () => Promise.resolve(), exitCode: () => 0 }, { json: false, streams: process });
 
 function withPaths(command: Command, path: readonly string[]): { path: readonly string[]; command: Command }[] {
   return [{ path, command }, ...command.commands.flatMap((child) => withPaths(child, [...path, child.name()]))];

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { GATES, MODEL, PREDICTION, rollout, ROLLOUT_ID, snapshot, TRAINED, version } from './support/answers.ts';
+import { GATES, MODEL, PREDICTION, rollout, ROLLOUT_ID, snapshot, TRAINED } from './support/answers.ts';
 import { type FakePlatform, ok, problem, type Reply, startFakePlatform } from './support/fake-platform.ts';
 import { runInside } from './support/run-cli.ts';
 
