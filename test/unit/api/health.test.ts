@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { createTestApp } from './support/test-app.ts';
+
+describe('health', () => {
+  it('is alive whatever happens', async () => {
+    const { call, serving } = await createTestApp({ isDraining: () => true });
+    serving.status.mockReturnValue({ ready: false, reasons: ['x'], recordsQueued: 0, recordsDropped: 0 });
+    for (const path of ['/alive', '/livez']) expect((await call('GET', path, { key: null })).status).toBe(200);
+  });
+
+  it('is ready when the models are, and says what is missing before', async () => {
+    const { call, serving } = await createTestApp();
+    for (const path of ['/ready', '/readyz']) {
+      expect((await call('GET', path)).json).toEqual({ ready: true, reasons: [] });
+    }
+    const reasons = ['leavers version 2 is being loaded'];
+    serving.status.mockReturnValue({ ready: false, reasons, recordsQueued: 0, recordsDropped: 0 });
+    const answer = await call('GET', '/readyz');
+    expect(answer.status).toBe(503);
+    expect(answer.json).toEqual({ ready: false, reasons });
+    expect((await call('GET', '/health')).json).toEqual({ status: 'starting' });
+  });
+
+  it('is not ready while it stops', async () => {
+    const { call } = await createTestApp({ isDraining: () => true });
+    const answer = await call('GET', '/ready');
+    expect(answer.status).toBe(503);
+    expect(answer.json.reasons).toEqual(['the process is stopping']);
+    expect((await call('GET', '/health')).json).toEqual({ status: 'draining' });
+  });
+
+  it('asks every dependency, each with its latency', async () => {
+    const { call, control } = await createTestApp();
+    const ok = await call('GET', '/health/detailed', { key: 'monitor' });
+    expect(ok.json).toMatchObject({
+      status: 'ok',
+      version: '1.2.3',
+      dependencies: { postgres: { status: 'up', message: null }, temporal: { status: 'up' } },
+      models: [{ model: 'leavers', generation: 4 }],
+      records: { queued: 2, dropped: 0 },
+      keys: { loaded: 3, age_ms: 0 },
+    });
+    control.check.mockRejectedValueOnce(new Error('not reachable'));
+    const degraded = await call('GET', '/health/detailed', { key: 'monitor' });
+    expect(degraded.status).toBe(200);
+    expect(degraded.json).toMatchObject({
+      status: 'degraded',
+      dependencies: { temporal: { status: 'down', message: 'not reachable' } },
+    });
+  });
+
+  it('gives up on a dependency that does not answer', async () => {
+    const { call, control } = await createTestApp();
+    control.check.mockReturnValueOnce(new Promise(() => undefined));
+    const answer = await call('GET', '/health/detailed');
+    expect(answer.json.dependencies.temporal).toMatchObject({
+      status: 'down',
+      message: 'no answer within 2000 ms',
+    });
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { createMetrics } from '../../../adapters/metrics.ts';
+import { row } from './support/samples.ts';
+import { createTestApp } from './support/test-app.ts';
+
+describe('GET /metrics', () => {
+  it('counts requests by route, answers by risk, and shows the routing', async () => {
+    const { call } = await createTestApp();
+    await call('POST', '/predict', { body: row });
+    await call('POST', '/predict', { body: {} });
+    await call('POST', '/predict', { key: null, body: row });
+    await call('GET', '/models/nobody');
+    await call('GET', '/some/made/up/path');
+    const { text, headers } = await call('GET', '/metrics', { key: null });
+    expect(headers.get('content-type')).toMatch(/^text\/plain/);
+    expect(text).toContain('ml_api_requests_total{method="POST",route="/predict",status="200"} 1');
+    expect(text).toContain('ml_api_requests_total{method="POST",route="/predict",status="422"} 1');
+    expect(text).toContain('ml_api_errors_total{method="POST",route="/predict",error="unauthenticated"} 1');
+    expect(text).toContain('ml_api_requests_total{method="GET",route="/models/{model}",status="404"} 1');
+    expect(text).toContain('ml_api_requests_total{method="GET",route="unmatched",status="404"} 1');
+    expect(text).toContain('ml_api_request_duration_seconds_count{method="POST",route="/predict"} 3');
+    expect(text).toContain('ml_predictions_total{model="leavers",risk="high"} 1');
+    expect(text).toContain('routing_generation{model="leavers"} 4');
+    expect(text).toContain('routing_weight_percent{model="leavers",model_version="1",variant="champion"} 100');
+    expect(text).toContain('prediction_records_queued 2');
+    expect(text).toContain('serving_ready 1');
+    expect(text).not.toContain('made/up');
+  });
+});
+
+describe('the metrics of predictions', () => {
+  it('carry model, version, variant and status, and leave refused rows out of the latency', async () => {
+    const metrics = createMetrics({ defaults: false });
+    metrics.observe('m', 2, 'candidate', 'ok', 3);
+    metrics.observe('m', 2, 'candidate', 'ok', 0.05);
+    metrics.observe('m', 2, 'candidate', 'error', 30);
+    metrics.observe('m', 2, 'candidate', 'invalid', 0.01);
+    metrics.batchSize(7);
+    const text = await metrics.text();
+    const labels = 'model="m",model_version="2",variant="candidate"';
+    expect(text).toContain(`predictions_total{${labels},status="ok"} 2`);
+    expect(text).toContain(`predictions_total{${labels},status="invalid"} 1`);
+    expect(text).toContain(`prediction_latency_seconds_bucket{le="0.0001",${labels}} 1`);
+    expect(text).toContain(`prediction_latency_seconds_bucket{le="0.005",${labels}} 2`);
+    expect(text).toContain(`prediction_latency_seconds_count{${labels}} 3`);
+    expect(text).toContain('prediction_batch_size_sum 7');
+  });
+
+  it('of two processes in one do not meet', async () => {
+    createMetrics();
+    const second = createMetrics();
+    expect(await second.text()).toContain('process_resident_memory_bytes');
+  });
+});
+
+describe('GET /router/metrics', () => {
+  it('shows generation, routes and counts', async () => {
+    const { call } = await createTestApp();
+    const { json } = await call('GET', '/router/metrics', { key: 'monitor' });
+    expect(json).toEqual({
+      models: [
+        {
+          model: 'leavers',
+          generation: 4,
+          routes: [
+            {
+              variant: 'champion',
+              version: 1,
+              weightPercent: 100,
+              counts: { requests: 10, errors: 0, slow: 1, latencySumMs: 12 },
+            },
+          ],
+        },
+      ],
+    });
+  });
+});
