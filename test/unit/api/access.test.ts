@@ -80,7 +80,7 @@ describe('access', () => {
   it('answers 503 before the keys are loaded', async () => {
     const keys: KeyDirectory = {
       check: () => ({ kind: 'notLoaded' }),
-      refresh: async () => undefined,
+      refresh: () => Promise.resolve(),
       start: () => () => undefined,
       status: () => ({ keys: 0, ageMs: null }),
     };

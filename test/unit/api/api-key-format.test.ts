@@ -28,7 +28,7 @@ describe('api keys', () => {
   it('are refused after any change of one character', () => {
     const { key } = createApiKey('crm', ['predict']);
     fc.assert(
-      fc.property(fc.nat(key.length - 1), fc.constantFrom(...'0aZ_-€'), (at, char) => {
+      fc.property(fc.nat(key.length - 1), fc.constantFrom('0', 'a', 'Z', '_', '-', '€'), (at, char) => {
         fc.pre(key[at] !== char);
         expect(isWellFormedApiKey(key.slice(0, at) + char + key.slice(at + 1))).toBe(false);
       }),

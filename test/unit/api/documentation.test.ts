@@ -21,7 +21,11 @@ async function readDocument(change: (app: Awaited<ReturnType<typeof createTestAp
   return { ...test, document: json };
 }
 
-function operations(document: { paths: Record<string, Record<string, Operation>> }): Operation[] {
+interface Document {
+  readonly paths: Record<string, Record<string, Operation>>;
+}
+
+function operations(document: Document): Operation[] {
   return Object.values(document.paths).flatMap((path) => Object.values(path));
 }
 
@@ -30,7 +34,7 @@ describe('the OpenAPI document', () => {
     const { document } = await readDocument();
     expect(document.openapi).toBe('3.1.0');
     expect(document.info.version).toBe('1.2.3');
-    const all = operations(document);
+    const all = operations(document as Document);
     expect(all).toHaveLength(30);
     expect(new Set(all.map((o) => o.operationId)).size).toBe(all.length);
     for (const operation of all) {

@@ -8,10 +8,7 @@ function setUp() {
   let nowMs = 1_000_000;
   let failing = false;
   const states: boolean[] = [];
-  const list = vi.fn(async () => {
-    if (failing) throw new Error('the database is away');
-    return rows;
-  });
+  const list = vi.fn(() => (failing ? Promise.reject(new Error('the database is away')) : Promise.resolve(rows)));
   const directory = createKeyDirectory({
     keys: { list },
     now: () => nowMs,

@@ -49,7 +49,7 @@ describe('models', () => {
     const broken = { ...definition, name: 'No Good', risk: { medium: 2, high: 3 }, colour: 'red' };
     const answer = await call('POST', '/models', { body: { definition: broken } });
     expect(answer.status).toBe(422);
-    const fields = answer.json.problems.map((p: { field: string }) => p.field);
+    const fields = answer.fields;
     expect(fields).toEqual(expect.arrayContaining(['name', 'risk.medium', 'risk.high', 'colour']));
     expect(world.models).toHaveLength(1);
     const relative = { ...definition, data: { ...definition.data, source: 'data.csv' } };
@@ -61,7 +61,7 @@ describe('versions', () => {
   it('are listed newest first with their aliases', async () => {
     const { call } = await createTestApp();
     const { json } = await call('GET', '/models/leavers/versions?limit=2', { key: 'monitor' });
-    expect(json.versions.map((v: { version: number }) => v.version)).toEqual([3, 2]);
+    expect((json.versions as { version: number }[]).map((v) => v.version)).toEqual([3, 2]);
     const all = await call('GET', '/models/leavers/versions');
     expect(all.json.versions[2]).toMatchObject({ version: 1, aliases: ['champion'], status: 'accepted' });
     expect((await call('GET', '/models/nobody/versions')).status).toBe(404);

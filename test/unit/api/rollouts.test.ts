@@ -36,10 +36,7 @@ describe('POST /rollouts', () => {
     for (const strategy of ['canary', 'blue-green', 'all-at-once']) {
       const body = { ...start, strategy, plan: { minRequests: -1, observeEveryMs: 1 } };
       const answer = await call('POST', '/rollouts', { body });
-      expect(answer.json.problems.map((p: { field: string }) => p.field)).toEqual([
-        'plan.minRequests',
-        'plan.observeEveryMs',
-      ]);
+      expect(answer.fields).toEqual(['plan.minRequests', 'plan.observeEveryMs']);
     }
   });
 

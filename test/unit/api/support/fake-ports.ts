@@ -43,6 +43,9 @@ export function createWorld(): World {
   };
 }
 
+/** Later, as a database answers. */
+const tick = () => new Promise((resolve) => setImmediate(resolve));
+
 const unused = (): never => {
   throw new Error('the API does not call this');
 };
@@ -50,37 +53,47 @@ const unused = (): never => {
 export function createFakeRegistry(world: World): Registry {
   return {
     models: {
-      apply: async (applied, digest, by) => {
-        const row = { name: applied.name, definition: applied, definitionDigest: digest, updatedAt: new Date(NOW_MS) };
-        world.models = [...world.models.filter((m) => m.name !== row.name), row];
-        world.audit.push({ actor: by, action: 'model.apply', subject: row.name, details: {}, at: new Date(NOW_MS) });
-        return row;
-      },
-      find: async (name) => world.models.find((m) => m.name === name) ?? null,
-      list: async () => world.models,
+      apply: (applied, digest, by) =>
+        tick().then(() => {
+          const row = {
+            name: applied.name,
+            definition: applied,
+            definitionDigest: digest,
+            updatedAt: new Date(NOW_MS),
+          };
+          world.models = [...world.models.filter((m) => m.name !== row.name), row];
+          world.audit.push({ actor: by, action: 'model.apply', subject: row.name, details: {}, at: new Date(NOW_MS) });
+          return row;
+        }),
+      find: (name) => tick().then(() => world.models.find((m) => m.name === name) ?? null),
+      list: () => tick().then(() => world.models),
     },
     versions: {
       register: unused,
       settle: unused,
       setAliases: unused,
       recordGates: unused,
-      find: async (model, number) => world.versions.find((v) => v.model === model && v.version === number) ?? null,
-      list: async (model, limit) =>
-        world.versions
-          .filter((v) => v.model === model)
-          .sort((a, b) => b.version - a.version)
-          .slice(0, limit),
-      aliases: async () => world.aliases,
-      latestGates: async () => ({
-        passed: true,
-        results: [{ gate: 'quality.auc', passed: true, message: '0.85 >= 0.8', evidence: { auc: evaluation.auc } }],
-        performance: { singleRowP50Ms: 0.1, singleRowP95Ms: 0.2, rowsPerSecond: 5000, artefactBytes: 900, runs: 200 },
-        createdAt: new Date(NOW_MS),
-      }),
+      find: (model, number) =>
+        tick().then(() => world.versions.find((v) => v.model === model && v.version === number) ?? null),
+      list: (model, limit) =>
+        tick().then(() =>
+          world.versions
+            .filter((v) => v.model === model)
+            .sort((a, b) => b.version - a.version)
+            .slice(0, limit),
+        ),
+      aliases: () => tick().then(() => world.aliases),
+      latestGates: () =>
+        tick().then(() => ({
+          passed: true,
+          results: [{ gate: 'quality.auc', passed: true, message: '0.85 >= 0.8', evidence: { auc: evaluation.auc } }],
+          performance: { singleRowP50Ms: 0.1, singleRowP95Ms: 0.2, rowsPerSecond: 5000, artefactBytes: 900, runs: 200 },
+          createdAt: new Date(NOW_MS),
+        })),
     },
     routing: {
-      find: async (model) => world.routing.find((r) => r.model === model) ?? null,
-      all: async () => world.routing,
+      find: (model) => tick().then(() => world.routing.find((r) => r.model === model) ?? null),
+      all: () => tick().then(() => world.routing),
       apply: unused,
       listen: unused,
     },
@@ -88,41 +101,46 @@ export function createFakeRegistry(world: World): Registry {
       open: unused,
       progress: unused,
       close: unused,
-      find: async (id) => world.rollouts.find((r) => r.id === id) ?? null,
-      findOpen: async (model) => world.rollouts.find((r) => r.model === model && r.finishedAt === null) ?? null,
-      list: async ({ model, limit }) =>
-        world.rollouts.filter((r) => model === undefined || r.model === model).slice(0, limit),
+      find: (id) => tick().then(() => world.rollouts.find((r) => r.id === id) ?? null),
+      findOpen: (model) =>
+        tick().then(() => world.rollouts.find((r) => r.model === model && r.finishedAt === null) ?? null),
+      list: ({ model, limit }) =>
+        tick().then(() => world.rollouts.filter((r) => model === undefined || r.model === model).slice(0, limit)),
     },
     records: {
       savePredictions: unused,
       saveCounts: unused,
       observe: unused,
       ensurePartitions: unused,
-      findPrediction: async (id) => world.predictions.find((p) => p.requestId === id) ?? null,
-      saveFeedback: async (record) => {
-        world.feedback.push(record);
-        return { matched: world.predictions.filter((p) => p.requestId === record.requestId).length };
-      },
+      findPrediction: (id) => tick().then(() => world.predictions.find((p) => p.requestId === id) ?? null),
+      saveFeedback: (record) =>
+        tick().then(() => {
+          world.feedback.push(record);
+          return { matched: world.predictions.filter((p) => p.requestId === record.requestId).length };
+        }),
     },
     keys: {
-      create: async (row) => {
-        const stored = { ...row, createdAt: new Date(NOW_MS), revokedAt: null };
-        world.keys.push(stored);
-        return stored;
-      },
-      list: async () => world.keys,
-      revoke: async (id) => {
-        if (!world.keys.some((k) => k.id === id)) return false;
-        world.keys = world.keys.map((k) => (k.id === id ? { ...k, revokedAt: new Date(NOW_MS) } : k));
-        return true;
-      },
+      create: (row) =>
+        tick().then(() => {
+          const stored = { ...row, createdAt: new Date(NOW_MS), revokedAt: null };
+          world.keys.push(stored);
+          return stored;
+        }),
+      list: () => tick().then(() => world.keys),
+      revoke: (id) =>
+        tick().then(() => {
+          if (!world.keys.some((k) => k.id === id)) return false;
+          world.keys = world.keys.map((k) => (k.id === id ? { ...k, revokedAt: new Date(NOW_MS) } : k));
+          return true;
+        }),
     },
     audit: {
-      write: async (entry) => {
-        world.audit.push({ ...entry, at: new Date(NOW_MS) });
-      },
-      list: async ({ subject, limit }) =>
-        world.audit.filter((e) => subject === undefined || e.subject === subject).slice(0, limit),
+      write: (entry) =>
+        tick().then(() => {
+          world.audit.push({ ...entry, at: new Date(NOW_MS) });
+        }),
+      list: ({ subject, limit }) =>
+        tick().then(() => world.audit.filter((e) => subject === undefined || e.subject === subject).slice(0, limit)),
     },
   };
 }
@@ -131,25 +149,29 @@ const started = (workflowId: string) => ({ workflowId, runId: 'run-9' });
 
 export function createFakeControl() {
   return {
-    startTraining: vi.fn<ControlPlane['startTraining']>(async ({ model }) => started(`train/${model}`)),
-    trainingStatus: vi.fn<ControlPlane['trainingStatus']>(async (model) => ({
-      workflowId: `train/${model}`,
-      runId: null,
-      status: 'none',
-      progress: null,
-      result: null,
-      failure: null,
-    })),
-    startRollout: vi.fn<ControlPlane['startRollout']>(async ({ model }) => started(`rollout/${model}`)),
-    rolloutCommand: vi.fn<ControlPlane['rolloutCommand']>(async () => ({ kind: 'applied', status: snapshot })),
-    rolloutStatus: vi.fn<ControlPlane['rolloutStatus']>(async () => null),
-    check: vi.fn<ControlPlane['check']>(async () => undefined),
+    startTraining: vi.fn<ControlPlane['startTraining']>(({ model }) => tick().then(() => started(`train/${model}`))),
+    trainingStatus: vi.fn<ControlPlane['trainingStatus']>((model) =>
+      tick().then(() => ({
+        workflowId: `train/${model}`,
+        runId: null,
+        status: 'none',
+        progress: null,
+        result: null,
+        failure: null,
+      })),
+    ),
+    startRollout: vi.fn<ControlPlane['startRollout']>(({ model }) => tick().then(() => started(`rollout/${model}`))),
+    rolloutCommand: vi.fn<ControlPlane['rolloutCommand']>(() =>
+      tick().then(() => ({ kind: 'applied', status: snapshot })),
+    ),
+    rolloutStatus: vi.fn<ControlPlane['rolloutStatus']>(() => tick().then(() => null)),
+    check: vi.fn<ControlPlane['check']>(() => tick().then(() => undefined)),
   };
 }
 
 export function createFakeServing() {
   return {
-    predict: vi.fn<Serving['predict']>(async (_model, requests) => requests.map(() => answered)),
+    predict: vi.fn<Serving['predict']>((_model, requests) => tick().then(() => requests.map(() => answered))),
     served: vi.fn<Serving['served']>(() => [served]),
     status: vi.fn<Serving['status']>(() => ({ ready: true, reasons: [], recordsQueued: 2, recordsDropped: 0 })),
   };

@@ -27,6 +27,13 @@ export interface Answer {
   /** Typed by the test that reads it. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly json: any;
+  /** The fields of a problem, in the order named. */
+  readonly fields: readonly string[];
+}
+
+function fieldsOf(json: unknown): readonly string[] {
+  const { problems = [] } = (json ?? {}) as { problems?: readonly { field: string }[] };
+  return problems.map((p) => p.field);
 }
 
 /** The schema that the route documents for this status; undefined when it documents none. */
@@ -70,7 +77,7 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
     keys,
     metrics,
     log,
-    checks: { postgres: async () => undefined, temporal: control.check },
+    checks: { postgres: () => Promise.resolve(), temporal: control.check },
     isDraining: () => false,
     now: () => NOW_MS,
     version: '1.2.3',
@@ -79,7 +86,7 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
 
   const call = async (method: string, path: string, options: CallOptions = {}): Promise<Answer> => {
     const key = options.key === undefined ? 'admin' : options.key;
-    const sent = key === null ? null : (keyOf[key as Permission] ?? key);
+    const sent = key === null ? null : ((keyOf as Partial<Record<string, string>>)[key] ?? key);
     const headers = new Headers(options.headers);
     if (sent !== null) headers.set('x-api-key', sent);
     const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
@@ -94,7 +101,7 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
     const json: unknown = isJson ? JSON.parse(text) : undefined;
     const schema = documentedSchema(app, method, path, response.status);
     if (schema !== undefined && isJson) schema.parse(json);
-    return { status: response.status, headers: response.headers, text, json };
+    return { status: response.status, headers: response.headers, text, json, fields: fieldsOf(json) };
   };
   return { app, call, world, registry, control, serving, keys, keyOf, metrics, log };
 }
