@@ -50,7 +50,7 @@ async function load(model: string | Uint8Array): Promise<InferenceSession> {
 }
 
 /** One tensor `[N, 1]` per feature. */
-export function rawTensors(features: readonly FeatureSpec[], rows: readonly FeatureRow[]): Record<string, Tensor> {
+function rawTensors(features: readonly FeatureSpec[], rows: readonly FeatureRow[]): Record<string, Tensor> {
   const dims = [rows.length, 1];
   return Object.fromEntries(
     features.map((f): [string, Tensor] => {

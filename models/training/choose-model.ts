@@ -7,7 +7,7 @@ import type { Folds } from './folds.ts';
 import { search } from './search.ts';
 import type { CrossValidated, Trainer } from './trainer.ts';
 
-export interface ChosenModel {
+interface ChosenModel {
   readonly trainer: Trainer;
   readonly best: CrossValidated;
   /** Log loss of the best configuration of each algorithm. */

@@ -10,7 +10,7 @@ export interface Folds {
 }
 
 /** One part out, the rest in. Positions are indices into `Folds.rows`. */
-export interface Split {
+interface Split {
   readonly train: Int32Array;
   readonly validation: Int32Array;
   readonly validationPositions: Int32Array;

@@ -2,7 +2,7 @@ import type { Design } from './design.ts';
 import { solveByConjugateGradient, solveByCholesky } from './linear-solvers.ts';
 
 /** The model `sigmoid(x . weights + intercept)`. */
-export interface LogisticFit {
+interface LogisticFit {
   readonly weights: Float64Array;
   readonly intercept: number;
 }
@@ -53,7 +53,7 @@ export function predictLogistic(design: Design, { weights, intercept }: Logistic
   return linear(design, theta).map(sigmoid);
 }
 
-export function sigmoid(z: number): number {
+function sigmoid(z: number): number {
   return 1 / (1 + Math.exp(-z));
 }
 

@@ -32,7 +32,7 @@ export function basisSize(basis: SplineBasis): number {
 }
 
 /** The basis functions that are not zero at `x`: the first one's number; their values go to `out[0..degree]`. */
-export type BasisEvaluator = (x: number, out: Float64Array) => number;
+type BasisEvaluator = (x: number, out: Float64Array) => number;
 
 /** Cox-de Boor recursion over the functions that are not zero (Piegl and Tiller, The NURBS Book, algorithm A2.2). */
 export function createBasisEvaluator({ degree, knots }: SplineBasis): BasisEvaluator {

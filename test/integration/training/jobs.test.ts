@@ -5,6 +5,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
+import { loadModel } from '../../../models/serving/load-model.ts';
 import { createJobs } from '../../../models/training/create-jobs.ts';
 import type { TrainingJob, TrainingOutcome } from '../../../models/training/job.ts';
 import { control, exampleJob, lightgbmLibrary } from './example-job.ts';
@@ -61,6 +62,16 @@ describe('a training job', () => {
     expect(steps).toEqual(Array.from({ length: total }, (_, i) => [i + 1, total]));
   }
 
+  /** The serving path takes the file and proves it on the golden rows. */
+  async function loadForServing({ onnxPath, ...outcome }: TrainingOutcome): Promise<void> {
+    const onnx = await readFile(onnxPath);
+    const { algorithm, signature, evaluation, golden } = outcome;
+    const none = { digest: '', bytes: 0, rows: 0 };
+    const manifest = { formatVersion: 1, model: 'shop', algorithm, signature, evaluation, golden } as const;
+    const model = await loadModel({ onnx, manifest: { ...manifest, onnx: none, holdout: none } });
+    await model.close();
+  }
+
   it.each(['spline-logistic', 'gradient-boosting'] as const)(
     'gives the same files by %s in two processes and two folders',
     async (algorithm) => {
@@ -73,6 +84,7 @@ describe('a training job', () => {
       const two = await files(await exampleJob({ algorithms: [algorithm], lightgbmLibrary: library }));
       expect(one.digests).toEqual(two.digests);
       expect(one.outcome.onnxPath).not.toBe(two.outcome.onnxPath);
+      await loadForServing(one.outcome);
       expect({ ...one.outcome, onnxPath: '', holdoutPath: '' }).toEqual({
         ...two.outcome,
         onnxPath: '',
