@@ -1,7 +1,8 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import { findLightgbmLibrary } from '../../../adapters/lightgbm-library.ts';
 import type { FeatureValue } from '../../../domain/signature.ts';
 import { loadDefinition } from '../../../models/definition/load.ts';
@@ -16,10 +17,11 @@ export async function lightgbmLibrary(): Promise<string> {
   return found.path;
 }
 
-/** A training of generated data in a folder of its own. */
+/** A training of generated data in a folder of its own, which goes with the test. */
 export async function exampleJob(overrides: Partial<TrainingJob> & { rows?: number } = {}): Promise<TrainingJob> {
   const { rows: count = 500, ...rest } = overrides;
   const folder = await mkdtemp(join(tmpdir(), 'sluice-training-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const { rows, labels } = syntheticRows(count, 21);
   const cell = (value: FeatureValue | undefined): string => (value === null ? '' : String(value));
   const names = syntheticFeatures.map((f) => f.name);
