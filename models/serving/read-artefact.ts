@@ -5,8 +5,10 @@ import { DomainError } from '../../domain/errors.ts';
 import type { Problem } from '../../domain/errors.ts';
 import type { FeatureSpec, Signature } from '../../domain/signature.ts';
 import { deriveCoreGraph } from './core-graph.ts';
+import { sliceModel } from './sliced-model.ts';
+import type { SlicedModel, SlicedNode } from './sliced-model.ts';
 
-const { ModelProto, TensorProto } = proto.onnx;
+const { TensorProto } = proto.onnx;
 
 /** What the serving path needs of `model.onnx`. */
 export interface ReadArtefact {
@@ -23,30 +25,24 @@ export interface ReadArtefact {
  * @throws DomainError `artefactCorrupt` when the bytes are no ONNX model, or naming everything that is off
  */
 export function readArtefact(bytes: Uint8Array, signature: Signature): ReadArtefact {
-  const model = parseModel(bytes);
-  const graph = model.graph;
-  const problems: Problem[] = [];
-  checkInputs(graph, signature.features, problems);
-  checkOutput(graph, problems);
-  const vocabularies = checkEncoders(graph, signature.features, problems);
-  if (problems.length > 0) throw offConvention(problems);
-  return { coreBytes: deriveCoreGraph(model, signature.features.length), vocabularies };
+  try {
+    return check(bytes, signature);
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    // The decoder's own errors, wherever in the file the damage is.
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DomainError('artefactCorrupt', `The artefact is not an ONNX model: ${why}`);
+  }
 }
 
-type Graph = onnx.IGraphProto;
-type ParsedModel = onnx.ModelProto & { graph: Graph };
-
-function parseModel(bytes: Uint8Array): ParsedModel {
-  let model: onnx.ModelProto;
-  try {
-    model = ModelProto.decode(bytes);
-  } catch (cause) {
-    throw new DomainError('artefactCorrupt', `The artefact is not an ONNX model: ${String(cause)}`);
-  }
-  if (model.graph === null || model.graph === undefined || (model.graph.node ?? []).length === 0) {
-    throw new DomainError('artefactCorrupt', 'The artefact is not an ONNX model: it holds no graph');
-  }
-  return model as ParsedModel;
+function check(bytes: Uint8Array, signature: Signature): ReadArtefact {
+  const model = sliceModel(bytes);
+  const problems: Problem[] = [];
+  checkInputs(model, signature.features, problems);
+  checkOutput(model, problems);
+  const vocabularies = checkEncoders(model, signature.features, problems);
+  if (problems.length > 0) throw offConvention(problems);
+  return { coreBytes: deriveCoreGraph(model, signature.features.length), vocabularies };
 }
 
 function offConvention(problems: readonly Problem[]): DomainError {
@@ -54,8 +50,8 @@ function offConvention(problems: readonly Problem[]): DomainError {
   return new DomainError('artefactCorrupt', `The graph does not follow the artefact convention: ${what}`, problems);
 }
 
-function checkInputs(graph: Graph, features: readonly FeatureSpec[], problems: Problem[]): void {
-  const inputs = realInputs(graph);
+function checkInputs(model: SlicedModel, features: readonly FeatureSpec[], problems: Problem[]): void {
+  const inputs = realInputs(model);
   const names = inputs.map((i) => i.name ?? '');
   const expected = features.map((f) => f.name);
   if (names.length !== expected.length || names.some((name, i) => name !== expected[i])) {
@@ -75,8 +71,8 @@ function checkInputs(graph: Graph, features: readonly FeatureSpec[], problems: P
   }
 }
 
-function checkOutput(graph: Graph, problems: Problem[]): void {
-  const outputs = graph.output ?? [];
+function checkOutput(model: SlicedModel, problems: Problem[]): void {
+  const outputs = model.outputs.map((o) => o.info);
   const only = outputs.length === 1 ? outputs[0] : undefined;
   if (only?.name !== OUTPUT_TENSOR) {
     const found = outputs.map((o) => o.name ?? '').join(', ') || 'none';
@@ -88,15 +84,15 @@ function checkOutput(graph: Graph, problems: Problem[]): void {
 }
 
 function checkEncoders(
-  graph: Graph,
+  model: SlicedModel,
   features: readonly FeatureSpec[],
   problems: Problem[],
 ): ReadonlyMap<string, readonly string[]> {
   const vocabularies = new Map<string, readonly string[]>();
-  const producers = producersOf(graph);
+  const producers = producersOf(model);
   const concat = producers.get(ENCODED_TENSOR);
-  const columns = concat?.input ?? [];
-  if (concat?.opType !== 'Concat' || Number(attribute(concat, 'axis')?.i ?? 0) !== 1) {
+  const columns = concat?.inputs ?? [];
+  if (concat?.opType !== 'Concat' || Number(concat.attribute('axis')?.i ?? 0) !== 1) {
     problems.push({ field: ENCODED_TENSOR, message: 'expected a Concat on axis 1 that makes this tensor' });
   } else if (columns.length !== features.length) {
     const message = `expected ${features.length} columns, one per feature, found ${columns.length}`;
@@ -118,17 +114,17 @@ function checkEncoders(
 
 function checkCategory(
   spec: FeatureSpec,
-  encoder: onnx.INodeProto | undefined,
+  encoder: SlicedNode | undefined,
   problems: Problem[],
 ): readonly string[] | null {
   const field = `encoders.${spec.name}`;
-  if (encoder?.opType !== 'LabelEncoder' || encoder.domain !== 'ai.onnx.ml' || encoder.input?.[0] !== spec.name) {
+  if (encoder?.opType !== 'LabelEncoder' || encoder.domain !== 'ai.onnx.ml' || encoder.inputs[0] !== spec.name) {
     problems.push({ field, message: 'expected an ai.onnx.ml LabelEncoder of this input' });
     return null;
   }
-  const keys = (attribute(encoder, 'keys_strings')?.strings ?? []).map((s) => Buffer.from(s).toString('utf8'));
-  const codes = attribute(encoder, 'values_floats')?.floats ?? [];
-  const fallback = attribute(encoder, 'default_float')?.f ?? 0;
+  const keys = (encoder.attribute('keys_strings')?.strings ?? []).map((s) => Buffer.from(s).toString('utf8'));
+  const codes = encoder.attribute('values_floats')?.floats ?? [];
+  const fallback = encoder.attribute('default_float')?.f ?? 0;
   const vocabulary = spec.categories ?? [];
   const wanted = [...vocabulary, ''];
   if (keys.length !== wanted.length || keys.some((key, i) => key !== wanted[i])) {
@@ -146,19 +142,13 @@ function checkCategory(
 }
 
 /** Inputs a caller feeds: old files list constants among the inputs too. */
-function realInputs(graph: Graph): readonly onnx.IValueInfoProto[] {
-  const constants = new Set((graph.initializer ?? []).map((t) => t.name));
-  return (graph.input ?? []).filter((i) => !constants.has(i.name));
+function realInputs(model: SlicedModel): readonly onnx.IValueInfoProto[] {
+  const constants = new Set(model.constants.map((constant) => constant.name));
+  return model.inputs.filter((input) => !constants.has(input.name ?? ''));
 }
 
-function producersOf(graph: Graph): ReadonlyMap<string, onnx.INodeProto> {
-  const producers = new Map<string, onnx.INodeProto>();
-  for (const node of graph.node ?? []) for (const name of node.output ?? []) producers.set(name, node);
-  return producers;
-}
-
-function attribute(node: onnx.INodeProto, name: string): onnx.IAttributeProto | undefined {
-  return node.attribute?.find((a) => a.name === name);
+function producersOf(model: SlicedModel): ReadonlyMap<string, SlicedNode> {
+  return new Map(model.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
 }
 
 function typeName(type: number | null | undefined): string {
