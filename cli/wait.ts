@@ -5,7 +5,7 @@ import type { Terminal } from './terminal/terminal.ts';
 /** A platform that restarts is back well within this; longer is an outage and ends the waiting. */
 const UNREACHABLE_MAX_MS = 60_000;
 
-export interface Watching<T> {
+interface Watching<T> {
   readonly read: () => Promise<T>;
   /** Shows what was read; `true` ends the waiting. */
   readonly show: (value: T) => boolean;

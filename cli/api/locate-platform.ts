@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../settings.ts';
 
-export interface Location {
+interface Location {
   readonly url: string;
   readonly key: string | null;
 }

@@ -1,7 +1,7 @@
 import type { Style } from './style.ts';
 import { cut, padEnd, padStart, visibleLength } from './text.ts';
 
-export interface Column {
+interface Column {
   readonly title: string;
   readonly align?: 'left' | 'right';
   /** May be cut to make the table fit; the first such columns give way first. Others are never cut. */

@@ -1,10 +1,7 @@
-import type { RolloutPlan } from '../../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
 import type { Evidence } from '../../domain/verdict.ts';
-import { formatDuration as formatPlanned } from '../../models/definition/duration.ts';
 import { renderBar } from '../terminal/bar.ts';
 import { formatDuration, formatNumber, formatPercent, formatTime } from '../terminal/format.ts';
-import { renderPairs } from '../terminal/table.ts';
 import type { Style } from '../terminal/style.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { padEnd, wrap } from '../terminal/text.ts';
@@ -25,7 +22,7 @@ const PHASE_WORDS: Readonly<Record<string, string>> = {
   rolledBack: 'rolled back',
 };
 
-export function phaseInWords(phase: string): string {
+function phaseInWords(phase: string): string {
   return PHASE_WORDS[phase] ?? phase;
 }
 
@@ -142,25 +139,4 @@ function renderTimes(snapshot: RolloutSnapshot, terminal: Terminal, nowMs: numbe
 function labelled(label: string, text: string, terminal: Terminal): readonly string[] {
   const room = Math.max(20, terminal.width - LABEL_COLUMNS - 1);
   return wrap(text, room).map((line, i) => `${terminal.style.dim(padEnd(i === 0 ? label : '', LABEL_COLUMNS))}${line}`);
-}
-
-/** The plan before it starts: what will happen, in words. */
-export function renderPlan(plan: RolloutPlan, terminal: Terminal): readonly string[] {
-  const steps = plan.steps.map((step) => {
-    const bake = step.bakeTimeMs > 0 ? ` for ${formatPlanned(step.bakeTimeMs)}` : '';
-    return `${formatPercent(step.weightPercent)}${bake}`;
-  });
-  return renderPairs(
-    [
-      ['strategy', plan.strategy],
-      ['steps', steps.join(` ${terminal.style.signs.arrow} `)],
-      ['a step ends', `after its time and at least ${formatNumber(plan.minRequests)} requests to the candidate`],
-      [
-        'rolls back',
-        `above ${formatPercent(plan.limits.errorRateMax * 100)} errors or a p95 of ${plan.limits.p95MsMax} ms`,
-      ],
-      ['keeps warm', `the old version for ${formatPlanned(plan.keepWarmMs)} after 100 %`],
-    ],
-    terminal.style,
-  );
 }

@@ -70,6 +70,7 @@ export function renderTrainResult(result: TrainModelResult, terminal: Terminal):
     '',
     ...renderGates(result.gates, terminal),
     '',
+    ...(result.notes ?? []).map((note) => `${style.yellow('note:')} ${note}`),
     `Next: ${nextCommand(result)}`,
   ];
 }

@@ -12,7 +12,7 @@ export async function showRollout(session: Session, reference: string): Promise<
 }
 
 /** A rollout that has just been accepted has no snapshot yet. */
-export function renderAnswer(rollout: RolloutAnswer, terminal: Terminal): readonly string[] {
+function renderAnswer(rollout: RolloutAnswer, terminal: Terminal): readonly string[] {
   if (rollout.snapshot !== null) return renderRollout(rollout.snapshot, terminal, Date.now());
   return [`${rollout.model}: the rollout of version ${rollout.candidate} is starting`];
 }
@@ -24,7 +24,7 @@ export async function listRollouts(session: Session, filter: { model?: string; l
   session.answer({ rollouts }, rollouts.length === 0 ? empty : renderRollouts(rollouts, session.terminal));
 }
 
-export function renderRollouts(rollouts: readonly RolloutAnswer[], terminal: Terminal): readonly string[] {
+function renderRollouts(rollouts: readonly RolloutAnswer[], terminal: Terminal): readonly string[] {
   return renderTable(
     [
       { title: 'model' },

@@ -150,6 +150,15 @@ describe('the outcome of a training', () => {
     expect(ended.code).toBe(4);
   });
 
+  it('tells what was left out', async () => {
+    const result = { ...TRAINED, notes: ["LightGBM's library: not found"] };
+    const ended = await against(
+      { ...STARTED_TRAINING, 'GET /models/churn/train': training({ status: 'completed', result }) },
+      ['train', 'churn'],
+    );
+    expect(ended.stdout).toContain("note: LightGBM's library: not found");
+  });
+
   it('is 1 when the training broke, with its reason', async () => {
     const ended = await against(
       { ...STARTED_TRAINING, 'GET /models/churn/train': training({ status: 'failed', failure: 'out of memory' }) },

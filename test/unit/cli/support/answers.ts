@@ -2,7 +2,7 @@ import type { Evaluation, GateResult } from '../../../../domain/evaluation.ts';
 import type { RolloutSnapshot } from '../../../../domain/rollout/state.ts';
 import type { RolloutPlan } from '../../../../domain/rollout/plan.ts';
 
-export const PLAN: RolloutPlan = {
+const PLAN: RolloutPlan = {
   strategy: 'canary',
   steps: [
     { weightPercent: 10, bakeTimeMs: 60_000 },
@@ -15,7 +15,7 @@ export const PLAN: RolloutPlan = {
   keepWarmMs: 60_000,
 };
 
-export const EVALUATION: Evaluation = {
+const EVALUATION: Evaluation = {
   auc: 0.8512,
   prAuc: 0.6612,
   logLoss: 0.4109,
@@ -38,7 +38,7 @@ export const GATES: readonly GateResult[] = [
   { gate: 'latency', passed: true, message: 'p95 0.4 ms is at most 100 ms', evidence: { p95Ms: 0.41, max: 100 } },
 ];
 
-export const LINEAGE = {
+const LINEAGE = {
   dataDigest: 'd'.repeat(64),
   dataSource: '/data/customers.csv',
   dataRows: 7043,

@@ -11,7 +11,7 @@ export interface Block {
   readonly where: string;
 }
 
-export interface Page {
+interface Page {
   /** Relative to the repository. */
   readonly path: string;
   readonly folder: string;
