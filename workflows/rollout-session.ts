@@ -15,7 +15,9 @@ import { PROFILES } from './activity-profiles.ts';
 import { codeOf, reasonOf } from './failures.ts';
 import { label } from './search-attributes.ts';
 
-const activities = proxyActivities<RolloutActivities>(PROFILES.quick);
+const quick = proxyActivities<RolloutActivities>(PROFILES.quick);
+/** A proxy of its own: options given with a call are merged into the proxy's, and its bound would stay. */
+const insistent = proxyActivities<RolloutActivities>(PROFILES.insistent);
 
 export interface RolloutSession {
   readonly state: () => RolloutState;
@@ -47,18 +49,15 @@ export function createRolloutSession(initial: RolloutState): RolloutSession {
   };
 
   /** What must happen in the end is tried without limit: the way back, and the bookkeeping of an end. */
-  const profileFor = (change: RouteCommand | null) => {
-    const must = change === null ? hasEnded(state) : change.purpose === 'restore' || change.purpose === 'finish';
-    return must && state.champion !== null ? PROFILES.insistent : PROFILES.quick;
-  };
+  const mustHappen = (change: RouteCommand): boolean => change.purpose === 'restore' || change.purpose === 'finish';
 
   async function route(change: RouteCommand): Promise<RolloutEvent> {
     const { model, rolloutId, salt, plan } = state;
     const summary = `${change.routes.map((r) => `v${r.version} ${r.weightPercent} %`).join(', ')}: ${change.reason}`;
-    const options = { ...profileFor(change), summary };
+    const { applyRouting } = mustHappen(change) ? insistent : quick;
     const order = { model, rolloutId, salt, slowMs: plan.limits.p95MsMax, change };
     try {
-      const { generation } = await activities.applyRouting.executeWithOptions(options, [order]);
+      const { generation } = await applyRouting.executeWithOptions({ summary }, [order]);
       return { kind: 'routed', nowMs: Date.now(), generation };
     } catch (error) {
       const conflict = codeOf(error) === 'conflict';
@@ -68,7 +67,7 @@ export function createRolloutSession(initial: RolloutState): RolloutSession {
 
   async function close({ reason }: CloseCommand): Promise<void> {
     const closing = { rolloutId: state.rolloutId, snapshot: now(), reason };
-    await activities.closeRollout.executeWithOptions({ ...PROFILES.insistent, summary: reason }, [closing]);
+    await insistent.closeRollout.executeWithOptions({ summary: reason }, [closing]);
   }
 
   async function carryOut(commands: readonly RolloutCommand[]): Promise<void> {
@@ -82,7 +81,7 @@ export function createRolloutSession(initial: RolloutState): RolloutSession {
         if (command.kind === 'close') await close(command);
         else {
           const order = { model: state.model, rolloutId: state.rolloutId, change: command };
-          await activities.setAliases.executeWithOptions(profileFor(null), [order]);
+          await (hasEnded(state) ? insistent : quick).setAliases(order);
         }
       } catch (error) {
         // An ended rollout goes on to its last command: its row must not stay open.
@@ -100,7 +99,7 @@ export function createRolloutSession(initial: RolloutState): RolloutSession {
       if (state.phase === before.phase && state.generation === before.generation) return;
       if (hasEnded(state)) return;
       // The list may be behind for a while; the next change brings it up to date.
-      await activities.saveProgress({ rolloutId: state.rolloutId, snapshot: now() }).catch(() => undefined);
+      await quick.saveProgress({ rolloutId: state.rolloutId, snapshot: now() }).catch(() => undefined);
     });
   };
 

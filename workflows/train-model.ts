@@ -60,7 +60,7 @@ async function run(input: TrainInput, progress: TrainProgressBoard): Promise<Tra
 
   progress.enter('train', `training ${plan.algorithms.join(' and ')} on ${report.rows} rows`);
   const candidate = await training.train.executeWithOptions(
-    { ...PROFILES.training, summary: `${plan.algorithms.join(', ')}; seed ${plan.seed}` },
+    { summary: `${plan.algorithms.join(', ')}; seed ${plan.seed}` },
     [{ plan, dataDigest: data.digest, runId }],
   );
 

@@ -18,7 +18,7 @@ export async function validateModel(raw: ValidateModelInput): Promise<ValidateMo
   setCurrentDetails(`**Gates of ${model} version ${version}** are running.`);
   const { runId } = workflowInfo();
   try {
-    const options = { ...PROFILES.heavy, summary: `gates of ${model} version ${version}` };
+    const options = { summary: `gates of ${model} version ${version}` };
     const { passed, gates } = await heavy.checkGates.executeWithOptions(options, [{ model, version, runId }]);
     const lines = gates.map((g) => `- ${g.passed ? 'passed' : '**failed**'} ${g.gate}: ${g.message}`);
     setCurrentDetails([`**${model} version ${version} ${passed ? 'passed' : 'failed'}**`, '', ...lines].join('\n'));

@@ -1,0 +1,142 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { RolloutActivities } from '../../activities/contract.ts';
+import { NO_COUNTS } from '../../domain/records.ts';
+import type { RolloutPlan } from '../../domain/rollout/plan.ts';
+import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
+import type { Route } from '../../domain/routing.ts';
+import type { Verdict } from '../../domain/verdict.ts';
+
+export const PLAN: RolloutPlan = {
+  strategy: 'canary',
+  steps: [
+    { weightPercent: 5, bakeTimeMs: 600_000 },
+    { weightPercent: 25, bakeTimeMs: 600_000 },
+    { weightPercent: 100, bakeTimeMs: 0 },
+  ],
+  limits: { errorRateMax: 0.001, p95MsMax: 120 },
+  minRequests: 100,
+  observeEveryMs: 60_000,
+  keepWarmMs: 3_600_000,
+};
+
+export interface FakeOptions {
+  readonly plan?: RolloutPlan;
+  readonly champion?: number | null;
+  /** Candidate requests a look adds. */
+  readonly requestsPerLook?: number;
+  /** Verdict by the candidate's weight. */
+  readonly verdict?: (weight: number) => Verdict['kind'];
+}
+
+/** A registry of one model in memory, with the rules that matter to a rollout: compare-and-set and idempotence. */
+export function createFakeRollout(options: FakeOptions = {}) {
+  const champion = options.champion === undefined ? 1 : options.champion;
+  const plan = options.plan ?? PLAN;
+  let generation = champion === null ? 0 : 7;
+  let routes: readonly Route[] =
+    champion === null ? [] : [{ variant: 'champion', version: champion, weightPercent: 100 }];
+  let owner: string | null = null;
+  let requests = 0;
+  const changes = new Map<string, number>();
+  const weights: number[] = [];
+  const aliases: Record<string, number | null> = { champion };
+  const calls: string[] = [];
+  let snapshot: RolloutSnapshot | null = null;
+  let closed: { snapshot: RolloutSnapshot; reason: string } | null = null;
+  const faults = new Map<string, () => void>();
+  const enter = (name: string): void => {
+    calls.push(name);
+    faults.get(name)?.();
+  };
+  const candidateWeight = (version: number): number => routes.find((r) => r.version === version)?.weightPercent ?? 0;
+  let candidate = 0;
+
+  const activities = answering<RolloutActivities>({
+    openRollout: (input) => {
+      enter('openRollout');
+      candidate = input.version;
+      return { champion, previous: null, plan: { ...plan, ...input.plan, limits: plan.limits }, generation, routes };
+    },
+    applyRouting: ({ rolloutId, change }) => {
+      enter(`applyRouting:${change.purpose}`);
+      const changeId = `${rolloutId}/${change.ordinal}`;
+      const done = changes.get(changeId);
+      if (done !== undefined) return { generation: done };
+      const expected = change.purpose === 'restore' && owner === rolloutId ? generation : change.expectedGeneration;
+      if (expected !== generation) {
+        throw ApplicationFailure.create({ type: 'conflict', nonRetryable: true, message: `generation ${generation}` });
+      }
+      generation += 1;
+      routes = change.routes;
+      owner = change.rolloutId;
+      changes.set(changeId, generation);
+      weights.push(candidateWeight(candidate));
+      return { generation };
+    },
+    setAliases: ({ change }) => {
+      enter('setAliases');
+      Object.assign(aliases, change.aliases);
+    },
+    observe: () => {
+      enter('observe');
+      const weight = candidateWeight(candidate);
+      if (weight > 0) requests += options.requestsPerLook ?? 100;
+      const kind = options.verdict?.(weight) ?? 'inconclusive';
+      const verdict: Verdict = { kind, reason: kind === 'rollback' ? 'too many errors' : 'fine so far', evidence: [] };
+      return { observation: { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 3 }, verdict };
+    },
+    saveProgress: (input) => {
+      enter('saveProgress');
+      snapshot = input.snapshot;
+    },
+    closeRollout: (input) => {
+      enter('closeRollout');
+      closed = input;
+    },
+  });
+  return {
+    activities,
+    weights,
+    aliases,
+    calls,
+    get routes() {
+      return routes;
+    },
+    get closed() {
+      return closed;
+    },
+    get snapshot() {
+      return snapshot;
+    },
+    /** Another writer changes the routing. */
+    takeRouting: () => {
+      generation += 1;
+      owner = null;
+    },
+    /** Fails the named activity until it is told otherwise. */
+    fail: (name: string, failure: () => Error) =>
+      faults.set(name, () => {
+        throw failure();
+      }),
+    heal: (name: string) => faults.delete(name),
+  };
+}
+
+export const broken = (message: string): Error =>
+  ApplicationFailure.create({ type: 'internal', nonRetryable: true, message });
+export const unavailable = (): Error => ApplicationFailure.create({ type: 'unavailable', message: 'no database' });
+
+type Answers<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never;
+};
+
+/** Activities out of plain functions: a thrown failure becomes a rejection. */
+export function answering<T extends object>(answers: Answers<T>): T {
+  const entries = Object.entries<(...args: unknown[]) => unknown>(answers as never);
+  const wrapped = entries.map(([name, answer]) => [
+    name,
+    // eslint-disable-next-line @typescript-eslint/require-await -- async turns what is thrown into a rejection
+    async (...args: unknown[]) => answer(...args),
+  ]);
+  return Object.fromEntries(wrapped) as T;
+}

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { ApplicationFailure } from '@temporalio/common';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type {
+  RolloutCommandInput,
+  RolloutCommandName,
+  RolloutCommandResult,
+  RolloutModelResult,
+  RolloutStatus,
+} from '../../workflows/messages.ts';
+import type { rolloutModel } from '../../workflows/rollout-model.ts';
+import { startEnvironment, withWorker, type WorkflowEnvironment } from './environment.ts';
+import { createFakeRollout, type FakeOptions } from './fake-rollout.ts';
+
+export const MINUTE_MS = 60_000;
+/** The looks come at whole minutes: orders come between them, so that none cancels a look of the skipped time. */
+export const HALF_MS = 30_000;
+export type Handle = WorkflowHandle<typeof rolloutModel>;
+export type Fake = ReturnType<typeof createFakeRollout>;
+export const CHAMPION_ALONE = [{ variant: 'champion', version: 1, weightPercent: 100 }];
+
+/** The sentences rollout tests are told in; call once per test file. */
+export function rolloutStories() {
+  let environment: WorkflowEnvironment;
+  beforeAll(async () => {
+    environment = await startEnvironment();
+  });
+  afterAll(async () => {
+    await environment.env.teardown();
+  });
+  const start = (taskQueue: string, args: readonly unknown[]): Promise<Handle> =>
+    environment.env.client.workflow.start<typeof rolloutModel>('rolloutModel', {
+      workflowId: `rollout/${taskQueue}`,
+      taskQueue,
+      args: [...args] as Parameters<typeof rolloutModel>,
+    });
+  return {
+    environment: () => environment,
+    start,
+    sleep: (ms: number) => environment.env.sleep(ms),
+    /** Starts a rollout against a fake registry and runs `story` beside it. */
+    given: async <T>(
+      options: FakeOptions,
+      story: (handle: Handle, fake: Fake) => Promise<T>,
+      args: readonly unknown[] = [{ model: 'prices', version: 2 }],
+    ): Promise<{ fake: Fake; value: T }> => {
+      const fake = createFakeRollout(options);
+      const taskQueue = randomUUID();
+      const value = await withWorker(environment, taskQueue, fake.activities, async () =>
+        story(await start(taskQueue, args), fake),
+      );
+      return { fake, value };
+    },
+  };
+}
+
+export const result = (handle: Handle): Promise<RolloutModelResult> => handle.result();
+export const status = (handle: Handle): Promise<RolloutStatus> => handle.query<RolloutStatus>('status');
+
+export function order(handle: Handle, name: RolloutCommandName, input: RolloutCommandInput = {}) {
+  return handle.executeUpdate<RolloutCommandResult, [RolloutCommandInput]>(name, { args: [input] });
+}
+
+export async function refusalOf(promise: Promise<unknown>): Promise<ApplicationFailure> {
+  const error = await rejection(promise);
+  expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
+  return (error as WorkflowUpdateFailedError).cause as ApplicationFailure;
+}
+
+export async function failureOf(handle: Handle): Promise<ApplicationFailure> {
+  const error = await rejection(handle.result());
+  expect(error).toBeInstanceOf(WorkflowFailedError);
+  return (error as WorkflowFailedError).cause as ApplicationFailure;
+}
+
+function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => new Error('it was not rejected'),
+    (error: unknown) => error,
+  );
+}
