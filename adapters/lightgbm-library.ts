@@ -14,6 +14,7 @@ export interface LightgbmLibraryOptions {
   readonly cacheDir: string;
   readonly timeoutMs?: number;
   readonly python?: string;
+  readonly signal?: AbortSignal;
 }
 
 /** Each training asks; where the library could not be fetched, it is not tried again for this long. */
@@ -48,6 +49,7 @@ async function fetchOnce(options: LightgbmLibraryOptions): Promise<LightgbmLibra
     return loadable(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
+    if (options.signal?.aborted === true) return { path: null, reason };
     await mkdir(options.cacheDir, { recursive: true });
     await writeFile(marker, JSON.stringify({ reason, atMs: Date.now() }));
     return { path: null, reason };

@@ -23,7 +23,11 @@ export interface Cluster {
  * Finds or makes the data directory of this home.
  * @throws Error naming what failed, with the end of initdb's output
  */
-export async function preparePostgresCluster(home: string, say: (line: string) => void): Promise<Cluster> {
+export async function preparePostgresCluster(
+  home: string,
+  say: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<Cluster> {
   const user = postgresUser();
   const base = baseFolder(home, user, say);
   const programs = postgresPrograms(user, base, say);
@@ -39,7 +43,7 @@ export async function preparePostgresCluster(home: string, say: (line: string) =
     writeFileSync(passwordFile, `${randomBytes(PASSWORD_BYTES).toString('base64url')}\n`, { mode: 0o600, flush: true });
   const password = readFileSync(passwordFile, 'utf8').trim();
   say('making the database (initdb)');
-  await initialise(programs, dataDir, password, user);
+  await initialise(programs, dataDir, password, user, signal);
   return { dataDir, programs, user, password };
 }
 
@@ -62,6 +66,7 @@ async function initialise(
   dataDir: string,
   password: string,
   user: SystemUser | null,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const draft = `${dataDir}.draft`;
   const pwFile = join(dirname(dataDir), 'initdb-password');
@@ -86,6 +91,7 @@ async function initialise(
         '--data-checksums',
       ],
       user,
+      signal,
     );
   } finally {
     rmSync(pwFile, { force: true });
@@ -93,7 +99,12 @@ async function initialise(
   renameSync(draft, dataDir);
 }
 
-function run(command: string, args: readonly string[], user: SystemUser | null): Promise<void> {
+function run(
+  command: string,
+  args: readonly string[],
+  user: SystemUser | null,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: '/',
@@ -101,6 +112,7 @@ function run(command: string, args: readonly string[], user: SystemUser | null):
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: INITDB_TIMEOUT_MS,
       killSignal: 'SIGKILL',
+      ...(signal === undefined ? {} : { signal }),
       ...(user === null ? {} : { uid: user.uid, gid: user.gid }),
     });
     let output = '';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { freePort } from '../processes/free-port.ts';
 import { commandLine, processIdentity } from '../processes/identity.ts';
-import type { Keeper } from '../processes/keeper-client.ts';
+import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import { logTail } from '../processes/log-file.ts';
 import { stopLeftOver } from '../processes/pid-file.ts';
 import { spawnService, type ServiceProcess } from '../processes/spawn-service.ts';
@@ -51,9 +51,10 @@ export interface EmbeddedPostgresOptions {
   /** Preferred port; with `portFixed` the only one that will do. Default 5433, else a free one. */
   readonly port?: number;
   readonly portFixed?: boolean;
-  readonly keeper: Keeper | null;
+  readonly keeper: ProcessWatcher | null;
   readonly say?: (line: string) => void;
   readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres {
@@ -74,7 +75,7 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
   const runDir = join(home, 'run');
   const left = await stopLeftOver(runDir, 'postgres', STOP);
   if (left !== null) say(`stopped PostgreSQL ${String(left)}, left over from an earlier start`);
-  const cluster = await preparePostgresCluster(home, say);
+  const cluster = await preparePostgresCluster(home, say, options.signal);
   await clearPostmasterFile(cluster.dataDir, say);
   const preferred = options.port ?? POSTGRES_PORT;
   const port = options.portFixed === true ? preferred : await freePort(preferred);

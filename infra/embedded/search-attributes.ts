@@ -23,7 +23,7 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
   for (const [name, type] of Object.entries(SEARCH_ATTRIBUTE_TYPES)) {
     const found = customAttributes[name];
     if (found === undefined) missing[name] = INDEXED_TYPES[type];
-    else if (Number(found) !== INDEXED_TYPES[type])
+    else if ((found as number) !== INDEXED_TYPES[type])
       throw new Error(`Temporal's search attribute ${name} exists with another type; ${type} is needed`);
   }
   const names = Object.keys(missing);

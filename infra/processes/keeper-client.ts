@@ -1,17 +1,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
-import type { KeptProcess, KeeperMessage } from './keeper.ts';
+import type { KeeperMessage } from './keeper.ts';
 import { openLog } from './log-file.ts';
 import { nodeProgram, siblingModule } from './node-program.ts';
+import type { KeptProcess } from './stop-list.ts';
 
 /** Longest time the keeper may need to leave once it has nothing to do. */
 const LEAVE_MS = 2_000;
 
-export interface Keeper {
-  readonly pid: number;
+/** Is told of every process that starts and ends in order. */
+export interface ProcessWatcher {
   keep(process: KeptProcess): void;
   forget(pid: number): void;
+}
+
+export interface Keeper extends ProcessWatcher {
+  readonly pid: number;
   /** Lets the keeper go: everything it kept has been stopped. */
   release(): Promise<void>;
 }

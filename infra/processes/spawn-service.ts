@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { processIdentity } from './identity.ts';
-import type { Keeper } from './keeper-client.ts';
+import type { ProcessWatcher } from './keeper-client.ts';
 import { logSize, openLog } from './log-file.ts';
-import { removePidFile, writePidFile } from './pid-file.ts';
-import { stopProcess, type StopOptions } from './stop.ts';
+import { readPidFile, removePidFile, writePidFile } from './pid-file.ts';
+import { killGroup, stopProcess, type StopOptions } from './stop.ts';
 
 export interface ServiceSpec {
   /** Short name: of the log, of the pid file, in messages. */
@@ -19,9 +19,9 @@ export interface ServiceSpec {
   readonly logFile: string;
   readonly runDir: string;
   readonly stop: StopOptions;
-  /** Position in the order in which the keeper stops what a killed supervisor left: lower stops earlier. */
+  /** Position in the order of stopping: lower stops earlier. */
   readonly stopOrder: number;
-  readonly keeper: Keeper | null;
+  readonly keeper: ProcessWatcher | null;
   /** Opens an IPC channel to the process. */
   readonly ipc?: boolean;
 }
@@ -72,6 +72,9 @@ export async function spawnService(spec: ServiceSpec): Promise<ServiceProcess> {
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       ended = true;
+      spec.keeper?.forget(pid);
+      if (spec.stop.group === true) killGroup(pid);
+      if (readPidFile(spec.runDir, spec.name)?.pid === pid) removePidFile(spec.runDir, spec.name);
       resolve({ code, signal });
     });
   });
@@ -90,9 +93,7 @@ export async function spawnService(spec: ServiceSpec): Promise<ServiceProcess> {
     exited,
     hasExited: () => ended,
     async stop() {
-      await stopProcess(pid, identity, spec.stop);
-      spec.keeper?.forget(pid);
-      removePidFile(spec.runDir, spec.name);
+      if ((await stopProcess(pid, identity, spec.stop)) !== 'alive') await exited;
     },
   };
 }

@@ -38,7 +38,7 @@ export default async function services(project: TestProject): Promise<() => Prom
   if (postgres.status === 'rejected' || temporal.status === 'rejected') {
     await stop();
     throw new AggregateError(
-      starts.flatMap((s) => (s.status === 'rejected' ? [s.reason] : [])),
+      starts.flatMap((s): unknown[] => (s.status === 'rejected' ? [s.reason] : [])),
       'The services of the integration tests could not be started',
     );
   }

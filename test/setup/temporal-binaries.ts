@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { TEMPORAL_TEST_SERVER } from '../../adapters/pinned-wheels.ts';
 import { pythonWheel } from '../../adapters/python-wheel.ts';
-import { temporalProgram } from '../../infra/embedded/temporal-program.ts';
+import { temporalProgram as findTemporalProgram } from '../../infra/embedded/temporal-program.ts';
 
 /** Programs fetched once for every test run and for the platform started from this folder. */
 export function testCacheDir(): string {
@@ -17,6 +17,6 @@ export function timeSkippingServerPath(): Promise<string> {
 }
 
 /** Path of the `temporal` program, for `TestWorkflowEnvironment.createLocal` and for command lines in tests. */
-export async function temporalCliPath(): Promise<string> {
-  return (await temporalProgram({ cacheDir: testCacheDir(), say: () => undefined })).path;
+export async function temporalProgram(): Promise<string> {
+  return (await findTemporalProgram({ cacheDir: testCacheDir(), say: () => undefined })).path;
 }

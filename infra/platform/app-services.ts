@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import type { Config } from '../../adapters/config.ts';
+import { freePort } from '../processes/free-port.ts';
+import type { ProcessWatcher } from '../processes/keeper-client.ts';
+import { siblingModule } from '../processes/node-program.ts';
+import { stopLeftOver } from '../processes/pid-file.ts';
+import type { Database, TemporalService } from './data-services.ts';
+import { startNodeService, type NodeService, type NodeServiceOptions } from './node-service.ts';
+import type { Progress } from './progress.ts';
+import { supervise } from './supervise.ts';
+
+/** Requests under way are answered first. */
+const API_STOP_MS = 15_000;
+/** Activities under way are told, and are taken up again at the next start. */
+const WORKER_STOP_MS = 20_000;
+const LEFT_OVER_STOP_MS = 5_000;
+
+export interface AppModules {
+  readonly api: URL;
+  readonly worker: URL;
+}
+
+export interface AppServicesOptions {
+  /** Default: this platform's own. */
+  readonly modules?: AppModules;
+  readonly config: Config;
+  readonly env: NodeJS.ProcessEnv;
+  readonly database: Database;
+  readonly temporal: TemporalService;
+  readonly watcher: ProcessWatcher;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  readonly onProcess: (name: string, pid: number) => void;
+}
+
+/** Stops a worker and an API that a killed supervisor left, before the database under them starts again. */
+export async function stopLeftOverServices(home: string): Promise<void> {
+  const stop = { signals: [{ signal: 'SIGTERM', graceMs: LEFT_OVER_STOP_MS }], group: true } as const;
+  await Promise.all(['api', 'worker'].map((name) => stopLeftOver(join(home, 'run'), name, stop)));
+}
+
+/**
+ * Starts worker and API and keeps them running.
+ * @returns the address of the API
+ */
+export async function startAppServices(options: AppServicesOptions): Promise<string> {
+  const { config, progress } = options;
+  const port = await freePort(config.port, config.host);
+  if (port !== config.port && config.port !== 0)
+    progress.say(`  port ${String(config.port)} is busy; the API takes ${String(port)}`);
+  const env = childEnvironment(options, port);
+  const keep = (name: string, title: string, part: Pick<NodeServiceOptions, 'module' | 'stopGraceMs' | 'stopOrder'>) =>
+    keepRunning(options, title, { ...part, name, env, home: config.home, watcher: options.watcher });
+  const modules = options.modules ?? {
+    api: siblingModule('../../api/main.ts', import.meta.url),
+    worker: siblingModule('../../workers/main.ts', import.meta.url),
+  };
+  const [api] = await Promise.all([
+    keep('api', 'API', {
+      module: modules.api,
+      stopGraceMs: API_STOP_MS,
+      stopOrder: 0,
+    }),
+    keep('worker', 'Worker', {
+      module: modules.worker,
+      stopGraceMs: WORKER_STOP_MS,
+      stopOrder: 1,
+    }),
+  ]);
+  const said = api.ready['port'];
+  return `http://${reachable(config.host)}:${String(typeof said === 'number' ? said : port)}`;
+}
+
+async function keepRunning(
+  { progress, signal, onProcess }: AppServicesOptions,
+  title: string,
+  service: NodeServiceOptions,
+): Promise<NodeService> {
+  const step = progress.step(title);
+  try {
+    const started = await supervise({
+      title,
+      start: () => startNodeService(service),
+      onStarted: ({ process }) => onProcess(service.name, process.pid),
+      say: progress.say,
+      signal,
+    });
+    step.done('ready');
+    return started;
+  } catch (error) {
+    step.fail('did not start');
+    throw error;
+  }
+}
+
+function childEnvironment({ config, env, database, temporal }: AppServicesOptions, port: number): NodeJS.ProcessEnv {
+  return {
+    ...env,
+    DATABASE_URL: database.url,
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: config.temporalNamespace,
+    SLUICE_HOME: config.home,
+    SLUICE_CACHE: config.cacheDir,
+    SLUICE_HOST: config.host,
+    SLUICE_PORT: String(port),
+  };
+}
+
+/** A server that listens everywhere is reached on loopback; an IPv6 address stands in brackets. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
