@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   DEFINITION,
   GATES,
+  HEALTH,
+  KEY,
   MODEL,
   PREDICTION,
   rollout,
@@ -16,20 +18,6 @@ import {
 import { type FakePlatform, ok, problem, startFakePlatform } from './support/fake-platform.ts';
 import { emptyFolder, runChild } from './support/run-cli.ts';
 
-const HEALTH = {
-  status: 'ok',
-  reasons: [],
-  version: '0.1.0',
-  node: 'v20.3.0',
-  uptime_s: 100,
-  memory_mb: 210,
-  dependencies: { postgres: { status: 'up', latency_ms: 1.2, message: null } },
-  models: [],
-  records: { queued: 0, dropped: 0 },
-  keys: { loaded: 1, age_ms: 10 },
-};
-
-const KEY = { id: 'k1', name: 'shop', prefix: 'sk_live_a1B2', permissions: ['predict'] };
 const STARTED = { workflow_id: 'rollout/churn', run_id: 'run-2' };
 
 let platform: FakePlatform;

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MODEL, PREDICTION, rollout, SIGNATURE, version } from './support/answers.ts';
+import { AUDIT, HEALTH, MODEL, PREDICTION, rollout, SIGNATURE, version } from './support/answers.ts';
 import { type FakePlatform, ok, problem, type Reply, startFakePlatform } from './support/fake-platform.ts';
 import { emptyFolder, runInside, type Surroundings } from './support/run-cli.ts';
 
@@ -195,10 +195,8 @@ describe('sluice predict', () => {
 describe('sluice status', () => {
   it('still shows what serves while the registry is down', async () => {
     const health = {
+      ...HEALTH,
       status: 'degraded',
-      reasons: [],
-      uptime_s: 10,
-      memory_mb: 100,
       dependencies: { postgres: { status: 'down', latency_ms: 2000, message: 'no answer within 2000 ms' } },
       models: [{ model: 'churn', ...MODEL.routing }],
       records: { queued: 12, dropped: 0 },
@@ -212,25 +210,12 @@ describe('sluice status', () => {
   });
 
   it('says since when and by whose decision', async () => {
-    const entries = [
-      { at: '2026-03-01T10:00:00Z', actor: 'sluice', action: 'version.alias', subject: 'churn', reason: null },
-      { at: '2026-03-01T09:00:00Z', actor: 'ann', action: 'routing.apply', subject: 'churn', reason: 'step 1 of 3' },
-    ];
-    const health = {
-      status: 'ok',
-      reasons: [],
-      uptime_s: 1,
-      memory_mb: 1,
-      dependencies: {},
-      models: [],
-      records: { queued: 0, dropped: 0 },
-    };
     const ended = await against(
       {
-        'GET /health/detailed': ok(health),
+        'GET /health/detailed': ok(HEALTH),
         'GET /models': ok({ models: [MODEL] }),
         'GET /rollouts': ok({ rollouts: [rollout({ phase: 'promoted' }, { finished_at: '2026-03-01T10:00:00Z' })] }),
-        'GET /audit': ok({ entries }),
+        'GET /audit': ok({ entries: AUDIT }),
       },
       ['status'],
     );

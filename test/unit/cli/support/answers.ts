@@ -199,3 +199,30 @@ export const TRAINED = {
   gates: GATES,
   rollout: null,
 };
+
+export const HEALTH = {
+  status: 'ok',
+  reasons: [],
+  version: '0.1.0',
+  node: 'v20.3.0',
+  uptime_s: 100,
+  memory_mb: 210,
+  dependencies: { postgres: { status: 'up', latency_ms: 1.2, message: null } },
+  models: [],
+  records: { queued: 0, dropped: 0 },
+  keys: { loaded: 1, age_ms: 10 },
+};
+
+export const KEY = { id: 'k1', name: 'shop', prefix: 'sk_live_a1B2', permissions: ['predict'] };
+
+export const AUDIT = [
+  { at: '2026-03-01T10:00:00Z', actor: 'sluice', action: 'version.alias', subject: 'churn', reason: null, details: {} },
+  {
+    at: '2026-03-01T09:00:00Z',
+    actor: 'ann',
+    action: 'routing.apply',
+    subject: 'churn',
+    reason: 'step 1 of 3',
+    details: {},
+  },
+];

@@ -1,5 +1,12 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { z } from 'zod';
+import { createKeySchema } from '../../../../api/schemas/keys.ts';
+import { applyModelSchema } from '../../../../api/schemas/models.ts';
+import { feedbackSchema, predictBatchSchema, predictSchema } from '../../../../api/schemas/predictions.ts';
+import { commandBodySchema, startRolloutSchema } from '../../../../api/schemas/rollouts.ts';
+import { trainBodySchema } from '../../../../api/schemas/training.ts';
+import { parseDefinition } from '../../../../models/definition/load.ts';
 
 export interface Call {
   readonly method: string;
@@ -31,6 +38,29 @@ export const problem = (status: number, error: string, detail: string, problems:
   body: { type: 'about:blank', title: error, status, detail, instance: '/x', request_id: 'r', error, problems },
 });
 
+/** The API's own schemas of what is sent to it. */
+const BODIES: readonly (readonly [RegExp, z.ZodType])[] = [
+  [/^\/models$/, applyModelSchema],
+  [/^\/models\/[^/]+\/train$/, trainBodySchema],
+  [/^\/predict\/batch$/, predictBatchSchema],
+  [/predict$/, predictSchema],
+  [/^\/rollouts$/, startRolloutSchema],
+  [/^\/rollouts\/[^/]+\/[a-z]+$/, commandBodySchema],
+  [/^\/feedback$/, feedbackSchema],
+  [/^\/keys$/, createKeySchema],
+];
+
+/** What the real API would say against a body; `null` when it takes it. */
+function refusalOf(method: string, path: string, body: unknown): Reply | null {
+  if (method !== 'POST') return null;
+  const schema = BODIES.find(([pattern]) => pattern.test(path))?.[1];
+  if (schema === undefined) return problem(500, 'internal', `no schema for ${path}`);
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) return problem(500, 'internal', `the API takes no such body: ${parsed.error.message}`);
+  if (path === '/models') parseDefinition((body as { definition: unknown }).definition);
+  return null;
+}
+
 /** A server on loopback that answers `METHOD /path` (without the query) as told, and notes every call. */
 export async function startFakePlatform(routes: Readonly<Record<string, Replies>>): Promise<FakePlatform> {
   const calls: Call[] = [];
@@ -45,7 +75,7 @@ export async function startFakePlatform(routes: Readonly<Record<string, Replies>
       const list = Array.isArray(replies) ? (replies as readonly Reply[]) : [replies as Reply];
       const turn = turns.get(name) ?? 0;
       turns.set(name, turn + 1);
-      const reply = list[Math.min(turn, list.length - 1)]!;
+      const reply = refusalOf(method, path, body) ?? list[Math.min(turn, list.length - 1)]!;
       const type = reply.status >= 400 ? 'application/problem+json' : 'application/json';
       response.writeHead(reply.status, { 'content-type': type });
       response.end(reply.raw ?? (reply.status === 204 ? '' : JSON.stringify(reply.body)));
