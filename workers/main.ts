@@ -1,0 +1,113 @@
+/** The worker process: reads the configuration, puts the parts together, works, and ends in order. */
+import { join } from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { createActivities } from '../activities/create-activities.ts';
+import { codeCommit } from '../adapters/code-commit.ts';
+import { readConfig, type Config } from '../adapters/config.ts';
+import { createFolderArtefactStore } from '../adapters/folder-artefact-store.ts';
+import { findLightgbmLibrary } from '../adapters/lightgbm-library.ts';
+import { createLogger, type Logger } from '../adapters/logger.ts';
+import { connectTemporal, type TemporalClient } from '../adapters/temporal-client.ts';
+import { createRegistry } from '../db/create-registry.ts';
+import { DomainError } from '../domain/errors.ts';
+import { createJudge } from '../domain/judge.ts';
+import { ensureSearchAttributes } from '../infra/embedded/search-attributes.ts';
+import { createJobs } from '../models/training/create-jobs.ts';
+import { connectWorker } from './connect-worker.ts';
+import { createWorkers, runWorkers, stopWorkers } from './create-workers.ts';
+import { startHousekeeping } from './housekeeping.ts';
+import { installTemporalRuntime } from './temporal-runtime.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+function requireAddresses({ databaseUrl, temporalAddress }: Config): { databaseUrl: string; address: string } {
+  if (databaseUrl !== null && temporalAddress !== null) return { databaseUrl, address: temporalAddress };
+  throw new DomainError('invalidInput', 'A worker needs a database and Temporal', [
+    ...(databaseUrl === null ? [{ field: 'DATABASE_URL', message: 'expected postgres://user:password@host/db' }] : []),
+    ...(temporalAddress === null ? [{ field: 'TEMPORAL_ADDRESS', message: 'expected host:port' }] : []),
+  ]);
+}
+
+/** Aborts when the process is told to end, or its supervisor is gone. */
+function untilStopped(log: Logger): AbortSignal {
+  const controller = new AbortController();
+  const stop = (reason: string): void => {
+    if (controller.signal.aborted) return;
+    log.info({ reason }, 'stopping');
+    controller.abort();
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  process.on('disconnect', () => stop('the supervisor is gone'));
+  return controller.signal;
+}
+
+function runningWorkflows(temporal: TemporalClient) {
+  return async (workflowId: string, firstRunId: string): Promise<boolean> => {
+    try {
+      const run = await temporal.call((client) => client.workflow.getHandle(workflowId).describe());
+      return run.status.name === 'RUNNING' && run.raw.workflowExecutionInfo?.firstRunId === firstRunId;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  };
+}
+
+async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<void> {
+  const { databaseUrl, address } = requireAddresses(config);
+  const temporalLog = installTemporalRuntime(log, config);
+  const workDir = join(config.home, 'work');
+  const database = createRegistry(databaseUrl, { applicationName: 'sluice-worker' });
+  const temporal = connectTemporal(config);
+  const [connection, bundle] = await Promise.all([
+    connectWorker(address, log, stopped),
+    workflowBundle(config.cacheDir, temporalLog),
+  ]);
+  const activities = createActivities({
+    registry: database.registry,
+    artefacts: createFolderArtefactStore(config.artefactDir),
+    jobs: createJobs(),
+    judge: createJudge(),
+    lightgbmLibrary: () => findLightgbmLibrary({ override: config.lightgbmLibrary, cacheDir: config.cacheDir }),
+    workDir,
+    trainingMemoryMb: config.trainingMemoryMb,
+    codeCommit: codeCommit(),
+    isRunning: runningWorkflows(temporal),
+  });
+  const { temporalNamespace: namespace, taskQueue } = config;
+  // A namespace without them would leave every workflow stuck at its first step.
+  await temporal
+    .call(() => ensureSearchAttributes(temporal.connection, namespace))
+    .catch((error: unknown) => {
+      log.warn({ err: error }, 'the search attributes cannot be checked');
+    });
+  const workers = await createWorkers({ connection, namespace, taskQueue, workflowBundle: bundle, activities });
+  stopped.addEventListener('abort', () => stopWorkers(workers));
+  const stopHousekeeping = startHousekeeping({ records: database.registry.records, workDir, log });
+  const running = stopped.aborted ? Promise.resolve() : runWorkers(workers);
+  log.info({ taskQueue, namespace }, 'ready');
+  process.send?.({ type: 'ready' });
+  try {
+    await running;
+  } finally {
+    stopHousekeeping();
+    await Promise.allSettled([connection.close(), temporal.close(), database.close()]);
+  }
+}
+
+/** The supervisor waits 20 s before it kills. */
+const STOP_LIMIT_MS = 18_000;
+
+let log = createLogger({ level: 'error', name: 'worker' });
+try {
+  const config = readConfig();
+  log = createLogger({ level: config.logLevel, name: 'worker' });
+  const stopped = untilStopped(log);
+  stopped.addEventListener('abort', () => setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref());
+  await work(config, log, stopped);
+  log.info({}, 'stopped');
+  process.exit(0);
+} catch (error) {
+  log.fatal({ err: error }, error instanceof DomainError ? error.message : 'The worker failed');
+  process.exit(1);
+}
