@@ -5,6 +5,8 @@ import type { Config } from './config.ts';
 /** Bound of one call, the SDK's own tries included. */
 const CALL_TIMEOUT_MS = 10_000;
 const PING_TIMEOUT_MS = 2_000;
+/** gRPC's own bound is two minutes: a Temporal that is back would go unnoticed for as long. */
+const RECONNECT_MS_MAX = 1_000;
 /** Status codes of gRPC after which the same call may succeed later. */
 const PASSING_STATUSES: ReadonlyMap<number, string> = new Map([
   [1, 'cancelled'],
@@ -41,7 +43,10 @@ export function connectTemporal(config: Pick<Config, 'temporalAddress' | 'tempor
     ]);
   }
   // Never `ensureConnected`: it remembers its first failure for good, while the channel itself reconnects.
-  const connection = Connection.lazy({ address });
+  const connection = Connection.lazy({
+    address,
+    channelArgs: { 'grpc.max_reconnect_backoff_ms': RECONNECT_MS_MAX },
+  });
   const client = new Client({ connection, namespace });
 
   async function call<T>(work: (client: Client) => Promise<T>, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {

@@ -1,4 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
+import type { ErrorForm } from './error-form.ts';
 import type { Principal } from './security/key-directory.ts';
 
 /** What a request carries through the middleware. `incoming` is absent where a test calls the app without a port. */
@@ -13,6 +14,8 @@ export interface AppEnv {
     startedAt: number;
     /** Code of the problem answered, for the metrics. */
     errorCode?: string;
+    /** Set on the routes of a compatibility protocol; absent: problem details. */
+    errorForm?: ErrorForm;
     /** Set on every route that needs a permission. */
     principal?: Principal;
   };

@@ -79,7 +79,8 @@ function createOperations(app: OpenAPIHono<AppEnv>, deps: AppDeps): readonly Ope
 function matches(pattern: string, path: string): boolean {
   const parts = pattern.split('/');
   const segments = path.split('/');
-  return parts.length === segments.length && parts.every((part, i) => part.startsWith('{') || part === segments[i]);
+  const fits = (part: string, i: number) => (part.startsWith('{') ? segments[i] !== '' : part === segments[i]);
+  return parts.length === segments.length && parts.every(fits);
 }
 
 /** 405 where the path exists with another method (RFC 9110 asks for the list), else 404. */

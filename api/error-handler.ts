@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { DomainError, ERROR_CODES } from '../domain/errors.ts';
 import type { ErrorCode } from '../domain/errors.ts';
-import { answer } from './answers.ts';
+import { answer, answerJson } from './answers.ts';
 import type { ExtraHeaders } from './answers.ts';
 import type { AppEnv } from './app-env.ts';
 import type { Log } from './log.ts';
@@ -47,6 +47,8 @@ function headersOf(error: DomainError): ExtraHeaders {
 function answerProblem(c: Context<AppEnv>, error: DomainError): Response {
   const { status } = ERROR_CODES[error.code];
   c.set('errorCode', error.code);
+  const form = c.get('errorForm');
+  if (form !== undefined) return answerJson(c, form.statusOf(error.code), form.body(error), headersOf(error));
   const body = {
     type: `urn:sluice:problem:${kebab(error.code)}`,
     title: TITLES[error.code],

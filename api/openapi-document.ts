@@ -8,6 +8,9 @@ type Document = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
 
 const TAGS = [
   { name: 'Predictions', description: 'Ask for predictions, and report what really happened' },
+  { name: 'Open Inference Protocol', description: 'Version 2, REST, with binary tensors: for its existing clients' },
+  { name: 'KServe v1', description: 'For its existing clients' },
+  { name: 'MLflow and SageMaker', description: 'The scoring server both agree on: for its existing clients' },
   { name: 'Models', description: 'Models, their definitions and versions' },
   { name: 'Training', description: 'Train new versions' },
   { name: 'Rollouts', description: 'Bring versions into production, and back' },

@@ -1,13 +1,14 @@
 /** A route as data: its documentation, its permission and its behaviour come from the same object. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { createRoute } from '@hono/zod-openapi';
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import type { z } from 'zod';
 import type { Metrics } from '../adapters/metrics.ts';
 import { DomainError, ERROR_CODES } from '../domain/errors.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Permission } from '../domain/records.ts';
 import type { AppEnv } from './app-env.ts';
+import type { ErrorForm } from './error-form.ts';
 import { observeRequests } from './middleware/observe-requests.ts';
 import { requirePermission } from './middleware/require-permission.ts';
 import { readJson } from './request-body.ts';
@@ -34,6 +35,13 @@ export interface BodySpec<B> {
 /** A body that its schema checks: all but the predictions, where the cost matters. */
 export function checkedBy<B>(schema: z.ZodType<B>): Pick<BodySpec<B>, 'schema' | 'parse'> {
   return { schema, parse: (value) => checked(schema, value, 'body') };
+}
+
+/** A body that the handler reads itself: other types than JSON, or encoded. */
+export interface RawBodySpec {
+  readonly description: string;
+  /** By media type. */
+  readonly content: Readonly<Record<string, { readonly schema: z.ZodType; readonly example?: unknown }>>;
 }
 
 export interface AnswerSpec {
@@ -64,9 +72,15 @@ export interface Operation<P extends z.ZodObject = z.ZodObject, Q extends z.ZodO
   readonly params?: P;
   readonly query?: Q;
   readonly body?: BodySpec<B>;
+  readonly rawBody?: RawBodySpec;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
   /** Problems beyond those that follow from the key, the body and the parameters. */
   readonly refusals?: readonly ErrorCode[];
+  /** Default: problem details. */
+  readonly errorForm?: ErrorForm;
+  /** What the router is told where it could not tell `path` apart; `readParams` then takes the parameters from it. */
+  readonly routePath?: string;
+  readonly readParams?: (c: Context<AppEnv>) => Readonly<Record<string, string>>;
   handle(input: OperationInput<z.output<P>, z.output<Q>, B>): Response | Promise<Response>;
 }
 
@@ -83,8 +97,11 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, root: string): T {
   throw new DomainError('invalidInput', `The ${root} cannot be used as it is`, zodProblems(result.error, root));
 }
 
+const pathParams = (c: Context<AppEnv>): Readonly<Record<string, string>> => c.req.param();
+
 async function readInput(operation: Operation, c: Context<AppEnv>): Promise<OperationInput<never, never, unknown>> {
-  const params = operation.params === undefined ? {} : checked(operation.params, c.req.param(), 'path');
+  const params =
+    operation.params === undefined ? {} : checked(operation.params, (operation.readParams ?? pathParams)(c), 'path');
   const query = operation.query === undefined ? {} : checked(operation.query, c.req.query(), 'query');
   const spec = operation.body;
   if (spec === undefined) return { c, params: params as never, query: query as never, body: undefined };
@@ -107,9 +124,11 @@ export function registerOperations(
     const route = createRoute(describeOperation(operation));
     app.openAPIRegistry.registerPath(route);
     const guards = operation.permission === null ? [] : [requirePermission(deps.keys, operation.permission)];
+    const { errorForm } = operation;
+    if (errorForm !== undefined) guards.unshift(useErrorForm(errorForm));
     app.on(
       [operation.method.toUpperCase()],
-      [route.getRoutingPath()],
+      [operation.routePath ?? route.getRoutingPath()],
       observeRequests(deps.metrics, operation.path),
       ...guards,
       async (c: Context<AppEnv>) => operation.handle(await readInput(operation, c)),
@@ -117,11 +136,18 @@ export function registerOperations(
   }
 }
 
+function useErrorForm(form: ErrorForm): MiddlewareHandler<AppEnv> {
+  return (c, next) => {
+    c.set('errorForm', form);
+    return next();
+  };
+}
+
 function refusalsOf(operation: Operation): readonly ErrorCode[] {
   const codes: ErrorCode[] = [...(operation.refusals ?? [])];
   if (operation.permission !== null) codes.push('unauthenticated', 'forbidden', 'unavailable');
   if (operation.params !== undefined || operation.query !== undefined) codes.push('invalidInput');
-  if (operation.body !== undefined) {
+  if (operation.body !== undefined || operation.rawBody !== undefined) {
     codes.push('malformedRequest', 'payloadTooLarge', 'unsupportedMediaType', 'invalidInput');
   }
   return [...new Set<ErrorCode>([...codes, 'internal'])];
@@ -141,23 +167,27 @@ function describeAnswers(operation: Operation): RouteConfig['responses'] {
       ...(status === '204' ? {} : { content: { [spec.contentType ?? 'application/json']: media } }),
     };
   }
+  const { errorForm } = operation;
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of refusalsOf(operation)) {
-    const { status } = ERROR_CODES[code];
+    const status = errorForm === undefined ? ERROR_CODES[code].status : errorForm.statusOf(code);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
   for (const [status, codes] of byStatus) {
     // A status that is also an answer of its own (a readiness report with 503) keeps that description.
     responses[String(status)] ??= {
       description: `Problem: ${codes.join(' or ')}`,
-      content: { 'application/problem+json': { schema: problemSchema } },
+      content:
+        errorForm === undefined
+          ? { 'application/problem+json': { schema: problemSchema } }
+          : { 'application/json': { schema: errorForm.schema } },
     };
   }
   return responses;
 }
 
 function describeOperation(operation: Operation): RouteConfig {
-  const { body } = operation;
+  const { body, rawBody } = operation;
   const request = {
     ...(operation.params === undefined ? {} : { params: operation.params }),
     ...(operation.query === undefined ? {} : { query: operation.query }),
@@ -170,6 +200,7 @@ function describeOperation(operation: Operation): RouteConfig {
             content: { 'application/json': { schema: body.schema, example: body.example } },
           },
         }),
+    ...(rawBody === undefined ? {} : { body: { ...rawBody, required: true } }),
   };
   return {
     operationId: operation.id,

@@ -6,7 +6,7 @@ import { DomainError } from '../domain/errors.ts';
 import type { AppEnv } from './app-env.ts';
 import { findJsonFault } from './json-position.ts';
 
-const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i;
+export const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i;
 const BYTE_ORDER_MARK = 0xfeff;
 
 const tooLarge = (limitBytes: number): DomainError =>
@@ -18,7 +18,7 @@ const interrupted = (): DomainError => new DomainError('malformedRequest', 'The 
  * @throws DomainError `payloadTooLarge` as soon as the limit is passed (a declared length is refused unread),
  *   `malformedRequest` when the client goes away
  */
-async function readBytes(c: Context<AppEnv>, limitBytes: number): Promise<Buffer> {
+export async function readBytes(c: Context<AppEnv>, limitBytes: number): Promise<Buffer> {
   const declared = Number(c.req.header('content-length') ?? '0');
   if (declared > limitBytes) throw tooLarge(limitBytes);
   // `env` is undefined when a test calls the app without a port.
@@ -82,7 +82,8 @@ export async function readJson(c: Context<AppEnv>, limitBytes: number, whenEmpty
   return parseJson(bytes);
 }
 
-function parseJson(bytes: Buffer): unknown {
+/** @throws DomainError `malformedRequest` with the position */
+export function parseJson(bytes: Buffer): unknown {
   // Lone bytes would become replacement characters, and a wrong category would look like an unknown one.
   if (!isUtf8(bytes)) throw new DomainError('malformedRequest', 'The body is not UTF-8 text');
   let text = bytes.toString('utf8');

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 
@@ -20,6 +21,8 @@ const CONNECTIONS_MAX = 2_000;
 const HEADER_BYTES_MAX = 16 * 1024;
 /** In-flight requests get this long when the process stops; the slowest is a command with its deadline of 10 s. */
 const DRAIN_LIMIT_MS = 10_500;
+/** How long open connections may still send a request after the port has closed: far above a round trip. */
+const DRAIN_GRACE_MS = 1_000;
 /** How often connections that have become idle are closed while draining. */
 const DRAIN_SWEEP_MS = 50;
 
@@ -66,14 +69,28 @@ export async function startServer(
   };
 }
 
+/**
+ * Ends in three steps. The port closes first; open connections stay for a moment, in which a request that is on its
+ * way is still answered, with `Connection: close`; only then are idle ones closed. (`server.close()` alone closes them
+ * at once, and drops what has just been sent on them.)
+ */
 async function closeServer(server: Server, limitMs: number): Promise<{ clean: boolean }> {
   let clean = true;
-  const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS);
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+  let sweep: NodeJS.Timeout | undefined;
+  const grace = setTimeout(
+    () => {
+      server.close();
+      sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS);
+    },
+    Math.min(DRAIN_GRACE_MS, limitMs),
+  );
   const limit = setTimeout(() => {
     clean = false;
     server.closeAllConnections();
   }, limitMs);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await closed;
+  clearTimeout(grace);
   clearInterval(sweep);
   clearTimeout(limit);
   return { clean };

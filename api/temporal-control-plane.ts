@@ -19,6 +19,7 @@ import type {
   TrainStatus,
 } from '../workflows/messages.ts';
 import type { CommandOutcome, ControlPlane, StartedWorkflow, TrainingState } from './control-plane.ts';
+import { withTimeLimit } from './time-limit.ts';
 import { explainFailure, toDomainError } from './temporal-failures.ts';
 
 /** Starts and descriptions take milliseconds; a caller should not wait longer to hear that Temporal is away. */
@@ -35,13 +36,23 @@ export interface TemporalControlPlaneOptions {
   readonly now: () => number;
 }
 
+const noAnswer = (): DomainError => new DomainError('unavailable', 'Temporal does not answer; asking again is safe');
+
+/** The client's deadline, and a bound on the whole: its retries pause past the deadline. */
+function createCalls(temporal: TemporalClient) {
+  return <T>(timeoutMs: number, work: (client: Client) => Promise<T>): Promise<T> =>
+    withTimeLimit(temporal.call(work, timeoutMs), timeoutMs, noAnswer);
+}
+
+type Call = ReturnType<typeof createCalls>;
+
 /** Connects with the first call and not before: the API starts, and predicts, without Temporal. */
 export function createTemporalControlPlane({ temporal, taskQueue, now }: TemporalControlPlaneOptions): ControlPlane {
+  const call = createCalls(temporal);
   const start = async (name: string, workflowId: string, input: object): Promise<StartedWorkflow> => {
     try {
-      const handle = await temporal.call(
-        (client) => client.workflow.start(name, { workflowId, taskQueue, args: [input] }),
-        CALL_TIMEOUT_MS,
+      const handle = await call(CALL_TIMEOUT_MS, (client) =>
+        client.workflow.start(name, { workflowId, taskQueue, args: [input] }),
       );
       return { workflowId, runId: handle.firstExecutionRunId };
     } catch (error) {
@@ -51,38 +62,40 @@ export function createTemporalControlPlane({ temporal, taskQueue, now }: Tempora
   };
 
   const alreadyRunning = async (workflowId: string): Promise<DomainError> => {
-    const run = await temporal
-      .call((client) => client.workflow.getHandle(workflowId).describe(), CALL_TIMEOUT_MS)
-      .catch(() => null);
+    const run = await call(CALL_TIMEOUT_MS, (client) => client.workflow.getHandle(workflowId).describe()).catch(
+      () => null,
+    );
     const since = run === null ? '' : ` since ${run.startTime.toISOString()} (run ${run.runId})`;
     return new DomainError('conflict', `${workflowId} is running${since}; one at a time`);
   };
 
   const query = async <T>(workflowId: string, name: string): Promise<T | null> => {
     try {
-      return await temporal.call((client) => client.workflow.getHandle(workflowId).query<T>(name), QUERY_TIMEOUT_MS);
+      return await call(QUERY_TIMEOUT_MS, (client) => client.workflow.getHandle(workflowId).query<T>(name));
     } catch {
       // No worker, or a run that failed before its first task: the description says the rest.
       return null;
     }
   };
 
+  const ping = async (): Promise<void> => {
+    await withTimeLimit(temporal.ping(), CALL_TIMEOUT_MS, noAnswer);
+  };
+
   return {
     startTraining: (input) => start(WORKFLOWS.train, trainWorkflowId(input.model), input),
     startRollout: (input) => start(WORKFLOWS.rollout, rolloutWorkflowId(input.model), input),
-    trainingStatus: (model) => readTraining(temporal, query, trainWorkflowId(model)),
+    trainingStatus: (model) => readTraining(call, query, trainWorkflowId(model)),
     rolloutCommand: async (model, command, input) => {
       // Tells a Temporal that is away (heard at once) from a worker that is (heard at the deadline).
-      await temporal.ping();
+      await ping();
       const expiresAt = now() + COMMAND_TIMEOUT_MS;
       const argument: RolloutCommandInput = { ...input, expiresAt: new Date(expiresAt).toISOString() };
       const send = () => sendCommand(temporal.client, rolloutWorkflowId(model), command, argument);
       return temporal.connection.withDeadline(expiresAt + COMMAND_GRACE_MS, send);
     },
     rolloutStatus: (model) => query<RolloutSnapshot>(rolloutWorkflowId(model), ROLLOUT_STATUS_QUERY),
-    check: async () => {
-      await temporal.ping();
-    },
+    check: ping,
   };
 }
 
@@ -105,14 +118,13 @@ async function sendCommand(
 }
 
 async function readTraining(
-  temporal: TemporalClient,
+  call: Call,
   query: (workflowId: string, name: string) => Promise<TrainStatus | null>,
   workflowId: string,
 ): Promise<TrainingState> {
   const nothing = { workflowId, runId: null, progress: null, result: null, failure: null };
-  const handle = temporal.client.workflow.getHandle(workflowId);
   try {
-    const run = await temporal.call(() => handle.describe(), CALL_TIMEOUT_MS);
+    const run = await call(CALL_TIMEOUT_MS, (client) => client.workflow.getHandle(workflowId).describe());
     const known = { ...nothing, runId: run.runId };
     if (run.closeTime === undefined) {
       const status = await query(workflowId, TRAIN_STATUS_QUERY);
@@ -120,7 +132,9 @@ async function readTraining(
       return { ...known, status: 'running', progress };
     }
     try {
-      const result = (await temporal.call(() => handle.result(), CALL_TIMEOUT_MS)) as TrainModelResult;
+      const result = await call(CALL_TIMEOUT_MS, (client) =>
+        client.workflow.result<() => Promise<TrainModelResult>>(workflowId),
+      );
       return { ...known, status: 'completed', result };
     } catch (error) {
       const failure = explainFailure(error);

@@ -3,10 +3,11 @@ import { DomainError } from '../../domain/errors.ts';
 import type { Permission } from '../../domain/records.ts';
 import type { AppEnv } from '../app-env.ts';
 import { isAllowed } from '../security/key-directory.ts';
+import { presentedKey } from '../security/presented-key.ts';
 import type { KeyCheck, KeyDirectory } from '../security/key-directory.ts';
 
 const REFUSALS: Readonly<Record<Exclude<KeyCheck['kind'], 'valid' | 'notLoaded'>, string>> = {
-  malformed: 'The value of X-API-Key is not a key: its form or checksum is wrong, so it was probably mistyped',
+  malformed: 'What was sent as the API key is not one: its form or checksum is wrong, so it was probably mistyped',
   unknown: 'The API key is not known here',
   revoked: 'The API key was revoked',
   expired: 'The API key has expired',
@@ -21,8 +22,8 @@ export function requirePermission(
   permission: Permission,
 ): MiddlewareHandler<AppEnv> {
   return (c, next) => {
-    const key = c.req.header('x-api-key');
-    if (key === undefined || key === '') {
+    const key = presentedKey((name) => c.req.header(name));
+    if (key === null) {
       throw new DomainError('unauthenticated', `Send an API key with the permission ${permission} in X-API-Key`);
     }
     const check = keys.check(key);

@@ -5,6 +5,7 @@ import { aliveSchema, detailedHealthSchema, healthSchema, readySchema } from '..
 import type { HealthStatus } from '../schemas/health.ts';
 import type { KeyDirectory } from '../security/key-directory.ts';
 import type { Serving } from '../serving/contract.ts';
+import { withTimeLimit } from '../time-limit.ts';
 
 /** A dependency that takes longer than this to answer counts as down. */
 const CHECK_TIMEOUT_MS = 2_000;
@@ -40,15 +41,11 @@ function statusOf(deps: HealthDeps, allUp: boolean): HealthStatus {
 
 async function checkOne(check: () => Promise<void>) {
   const startedAt = performance.now();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
-  });
-  const passed = await Promise.race([check(), late]).then(
+  const late = (): Error => new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);
+  const passed = await withTimeLimit(check(), CHECK_TIMEOUT_MS, late).then(
     () => ({ status: 'up', message: null }),
     (error: unknown) => ({ status: 'down', message: error instanceof Error ? error.message : 'failed' }),
   );
-  clearTimeout(timer);
   return { ...passed, latency_ms: Math.round((performance.now() - startedAt) * 10) / 10 };
 }
 

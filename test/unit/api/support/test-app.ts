@@ -43,7 +43,7 @@ function documentedSchema(app: App, method: string, path: string, status: number
   const fits = candidates.filter(({ method: m, path: pattern }) => {
     const parts = pattern.split('/');
     if (m.toUpperCase() !== method || parts.length !== segments.length) return false;
-    return parts.every((part, i) => part.startsWith('{') || part === segments[i]);
+    return parts.every((part, i) => (part.startsWith('{') ? segments[i] !== '' : part === segments[i]));
   });
   // Of `/health/detailed` and `/{a}/{b}` the one with fewer parameters is meant.
   const [route] = fits.sort((a, b) => a.path.split('{').length - b.path.split('{').length);
