@@ -17,7 +17,7 @@ export function artefactPath(dir: string, digest: Digest): string {
 }
 
 /** Stores what a callback writes into a new file under the digest it returns. */
-export type ArtefactWriter = (write: (file: FileHandle) => Promise<Digest>) => Promise<Digest>;
+type ArtefactWriter = (write: (file: FileHandle) => Promise<Digest>) => Promise<Digest>;
 
 /** Writes to the side, flushes and renames: a file under a digest's name is complete. Removes its file on failure. */
 export function createArtefactWriter(dir: string): ArtefactWriter {

@@ -4,7 +4,7 @@ import { scrub, scrubText } from './scrub-secrets.ts';
 
 export type Logger = PinoLogger;
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: Config['logLevel'];
   /** The process: `api`, `worker`. */
   readonly name: string;

@@ -46,7 +46,7 @@ interface DatabaseFailure {
 }
 
 /** The driver's error inside whatever wraps it. drizzle's wrapper lists the statement's parameters: it never leaves here. */
-export function databaseFailure(error: unknown): DatabaseFailure | null {
+function databaseFailure(error: unknown): DatabaseFailure | null {
   for (const cause of causes(error)) {
     if ('code' in cause && typeof cause.code === 'string') return { code: cause.code, message: cause.message };
   }

@@ -25,7 +25,7 @@ export async function ensurePartitions(database: Database, daysAhead: number, no
 }
 
 /** `predictions_20261121` for the UTC day that starts at `startMs`. */
-export function partitionName(startMs: number): string {
+function partitionName(startMs: number): string {
   return `predictions_${new Date(startMs).toISOString().slice(0, 10).replaceAll('-', '')}`;
 }
 

@@ -41,7 +41,7 @@ export function createRoutingStore(database: Database): RoutingStore {
 }
 
 /** What is wrong with the routes of a change, apart from the versions' existence. */
-export function routingProblems(change: Pick<RoutingChange, 'routes' | 'slowMs'>): readonly Problem[] {
+function routingProblems(change: Pick<RoutingChange, 'routes' | 'slowMs'>): readonly Problem[] {
   const problems: Problem[] = [];
   const { routes, slowMs } = change;
   // Weights come in steps of 0.01: compared in those, so that float sums do not matter.

@@ -43,7 +43,7 @@ export async function openTestRegistry(options: RegistryOptions = {}): Promise<T
   };
 }
 
-export const plan: RolloutPlan = {
+const plan: RolloutPlan = {
   strategy: 'canary',
   steps: [
     { weightPercent: 10, bakeTimeMs: 60_000 },

@@ -1,11 +1,11 @@
 /** As much of a Dockerfile's grammar as ours uses: continued lines, stages, flags, both forms of arguments. */
-export interface Instruction {
+interface Instruction {
   readonly name: string;
   readonly flags: Readonly<Record<string, string>>;
   readonly args: readonly string[];
 }
 
-export interface Stage {
+interface Stage {
   readonly name: string;
   readonly from: string;
   readonly instructions: readonly Instruction[];
