@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { DomainError } from '../domain/errors.ts';
 import type { JobControl, JobProgress } from '../models/training/job.ts';
 
 /** Well under the heartbeat timeouts of the workflows (20 s), so that one lost beat is no lost worker. */
@@ -26,10 +27,16 @@ export async function heartbeating<T>(
     };
     return await work({ onProgress, signal, memoryMb });
   } catch (error) {
-    // The work died of the signal: what is reported is the cancellation, not how it died.
-    if (signal.aborted) await context.cancelled;
-    throw error;
+    if (!signal.aborted) throw error;
+    // The work died of the signal: what is reported is the signal. A worker that shuts down hands the work on at once,
+    // instead of leaving Temporal to miss the heartbeats.
+    if (isShutdown(signal.reason)) throw new DomainError('unavailable', 'The worker that did this was stopped');
+    return await context.cancelled;
   } finally {
     clearInterval(timer);
   }
+}
+
+function isShutdown(reason: unknown): boolean {
+  return reason instanceof Error && reason.message === 'WORKER_SHUTDOWN';
 }

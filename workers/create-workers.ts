@@ -48,7 +48,7 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
     Worker.create({
       ...shared,
       taskQueue: trainingTaskQueue(taskQueue),
-      activities: { train: activities.train },
+      activities: { train: (input: Parameters<Activities['train']>[0]) => activities.train(input) },
       maxConcurrentActivityTaskExecutions: TRAININGS_MAX,
     }),
   ]);

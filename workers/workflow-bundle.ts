@@ -42,8 +42,8 @@ async function digestOfSources(): Promise<string> {
   const sdk = createRequire(import.meta.url).resolve('@temporalio/worker/package.json');
   hash.update(await readFile(sdk));
   for (const room of ROOMS) {
-    const files = await readdir(join(root, room), { recursive: true, withFileTypes: true });
-    const paths = files.filter((f) => f.isFile()).map((f) => join(f.path, f.name));
+    const files = await readdir(join(root, room), { recursive: true });
+    const paths = files.filter((f) => ['.ts', '.js'].includes(extname(f))).map((f) => join(root, room, f));
     for (const path of paths.sort()) {
       hash.update(`${relative(root, path)}\0`);
       hash.update(await readFile(path));

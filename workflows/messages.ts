@@ -6,6 +6,9 @@ import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 
 export const TASK_QUEUE_DEFAULT = 'sluice';
 
+/** Trainings wait here for their turn: workers take one at a time from it, whatever else runs. */
+export const trainingTaskQueue = (taskQueue: string): string => `${taskQueue}-training`;
+
 export const WORKFLOWS = { train: 'trainModel', validate: 'validateModel', rollout: 'rolloutModel' } as const;
 
 export const SEARCH_ATTRIBUTES = {

@@ -14,6 +14,7 @@ import { PROFILES } from './activity-profiles.ts';
 import { explained, requireInput } from './failures.ts';
 import {
   rolloutWorkflowId,
+  trainingTaskQueue,
   validateWorkflowId,
   type TrainModelInput,
   type TrainModelResult,
@@ -26,7 +27,6 @@ import { validateModel } from './validate-model.ts';
 
 const quick = proxyActivities<TrainActivities>(PROFILES.quick);
 const heavy = proxyActivities<TrainActivities>(PROFILES.heavy);
-const training = proxyActivities<TrainActivities>(PROFILES.training);
 
 /**
  * From data to a registered version: snapshot, check, train, register, gates, and a rollout when asked for.
@@ -44,7 +44,7 @@ export async function trainModel(raw: TrainModelInput): Promise<TrainModelResult
 
 async function run(input: TrainInput, progress: TrainProgressBoard): Promise<TrainModelResult> {
   const { model, seed, algorithms } = input;
-  const { workflowId, runId } = workflowInfo();
+  const { workflowId, runId, taskQueue } = workflowInfo();
   const wish = { ...(seed === undefined ? {} : { seed }), ...(algorithms === undefined ? {} : { algorithms }) };
   const plan = await quick.planTraining({ model, ...wish });
 
@@ -59,6 +59,7 @@ async function run(input: TrainInput, progress: TrainProgressBoard): Promise<Tra
   }
 
   progress.enter('train', `training ${plan.algorithms.join(' and ')} on ${report.rows} rows`);
+  const training = proxyActivities<TrainActivities>({ ...PROFILES.training, taskQueue: trainingTaskQueue(taskQueue) });
   const candidate = await training.train.executeWithOptions(
     { summary: `${plan.algorithms.join(', ')}; seed ${plan.seed}` },
     [{ plan, dataDigest: data.digest, runId }],

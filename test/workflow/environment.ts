@@ -11,6 +11,7 @@ import {
 } from '@temporalio/worker';
 import type { Activities } from '../../activities/contract.ts';
 import { SEARCH_ATTRIBUTE_TYPES } from '../../infra/embedded/search-attributes.ts';
+import { trainingTaskQueue } from '../../workflows/messages.ts';
 import { timeSkippingServerPath } from '../setup/temporal-binaries.ts';
 
 const { INDEXED_VALUE_TYPE_INT: Int, INDEXED_VALUE_TYPE_KEYWORD: Keyword } = temporal.api.enums.v1.IndexedValueType;
@@ -61,7 +62,8 @@ export async function withWorker<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const worker = await createTestWorker({ env, bundle }, taskQueue, activities);
-  return worker.runUntil(work);
+  const trainer = await createTestWorker({ env, bundle }, trainingTaskQueue(taskQueue), activities);
+  return worker.runUntil(() => trainer.runUntil(work));
 }
 
 export function createTestWorker(
