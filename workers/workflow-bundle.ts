@@ -5,8 +5,8 @@ import { extname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, type Logger, type WorkflowBundleOption } from '@temporalio/worker';
 
-/** Made by the build beside this file; sources are bundled when a worker starts. */
-export const PREBUILT_BUNDLE = 'workflow-bundle.js';
+/** Made by the build beside this file (under a name that no compiled module has); sources are bundled at a start. */
+export const PREBUILT_BUNDLE = 'prebuilt-workflows.js';
 /** Rooms whose code is in the bundle: a change in them makes a new one. */
 const ROOMS = ['workflows', 'domain'];
 const CACHED_PREFIX = 'workflow-bundle-';
