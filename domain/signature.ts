@@ -10,11 +10,22 @@ export type FeatureType = (typeof FEATURE_TYPES)[number];
 export const VALUE_POLICIES = ['reject', 'flag'] as const;
 export type ValuePolicy = (typeof VALUE_POLICIES)[number];
 
+/** How a value fills the encoded matrix, see `encoding.ts`. Only imported graphs say it. */
+export const FEATURE_ENCODINGS = ['oneHot', 'code', 'raw'] as const;
+export type FeatureEncoding = (typeof FEATURE_ENCODINGS)[number];
+
 export interface FeatureSpec {
   readonly name: string;
   readonly type: FeatureType;
-  /** Category: every value seen in training, sorted. Boolean: absent. */
+  /**
+   * Category: every value seen in training, sorted. Absent where nobody knows them (an imported graph that takes any
+   * string). Other types: absent.
+   */
   readonly categories?: readonly string[];
+  /** Absent: `code` for a category, `raw` for everything else. */
+  readonly encoding?: FeatureEncoding;
+  /** First column in the encoded matrix. Absent: right behind the feature before. */
+  readonly column?: number;
   /** Number and integer: the allowed range, inclusive. Inferred with a margin from the data, or set by the definition. */
   readonly min?: number;
   readonly max?: number;

@@ -34,6 +34,10 @@ export function unknownCategory(spec: FeatureSpec, value: string): Problem {
   return { field: fieldOf(spec.name), message: `${shown(value)} ${end}`, ...allowed(spec) };
 }
 
+export function tooLong(spec: FeatureSpec, value: string): Problem {
+  return { field: fieldOf(spec.name), message: `${shown(value)} has ${value.length} characters, which is no category` };
+}
+
 export function outOfRange(spec: FeatureSpec, value: number): Problem {
   const end = spec.outOfRange === 'reject' ? '' : '; predicted all the same';
   return { field: fieldOf(spec.name), message: `${value} is outside the allowed range${end}`, ...allowed(spec) };
@@ -67,7 +71,8 @@ function extraFeature(name: string, signature: Signature, names: readonly string
 }
 
 function expectation(spec: FeatureSpec): string {
-  if (spec.type === 'category') return 'a string, one of the known categories';
+  if (spec.type === 'category')
+    return spec.categories === undefined ? 'a string' : 'a string, one of the known categories';
   if (spec.type === 'boolean') return 'true or false';
   const kind = spec.type === 'integer' ? 'a whole JSON number' : 'a JSON number';
   return `${kind}${rangeText(spec)}`;
@@ -85,7 +90,7 @@ function rangeOf(spec: FeatureSpec): string | null {
 }
 
 function allowed(spec: FeatureSpec): { readonly allowed?: readonly string[] } {
-  if (spec.type === 'category') return capped(spec.categories ?? []);
+  if (spec.type === 'category') return spec.categories === undefined ? {} : capped(spec.categories);
   if (spec.type === 'boolean') return { allowed: ['true', 'false'] };
   const range = rangeOf(spec);
   return range === null ? {} : { allowed: [range] };

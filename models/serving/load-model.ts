@@ -1,15 +1,19 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
+import type { InferenceSession } from 'onnxruntime-node';
 import { ENCODED_TENSOR, OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Signature } from '../../domain/signature.ts';
-import type { ArtefactManifest } from '../manifest.ts';
+import type { ArtefactManifest, ForeignBinding } from '../manifest.ts';
 import { createRawScorer } from '../onnx/raw-scorer.ts';
-import { proveGolden } from './golden-proof.ts';
+import { openForeignGraph } from './foreign-graph.ts';
+import { encodeLeniently, proveGolden } from './golden-proof.ts';
+import { openSession } from './open-session.ts';
 import { readArtefact } from './read-artefact.ts';
 import { RowBatcher } from './row-batcher.ts';
 import type { RunRows } from './row-batcher.ts';
 import { compileRowEncoder } from './row-encoder.ts';
 import type { RowEncoder } from './row-encoder.ts';
+import type { StringTable } from './string-table.ts';
 
 /** One version, proven and warm. Rows are encoded by `encoder` and given as its floats. */
 export interface LoadedModel extends Pick<RowBatcher, 'predictOne' | 'predictMany'> {
@@ -34,22 +38,17 @@ export interface LoadOptions {
 /** Single runs before a model counts as warm: the first ones pay for allocations. */
 const WARM_UP_RUNS = 10;
 
-/**
- * `session.run` is synchronous on the event loop whatever its options: one thread, no pool that spins, and no memory
- * pattern per batch size, since every run has another number of rows. Errors come as exceptions: the library's own
- * lines on stderr (all below fatal) would break the JSON log.
- */
-const SESSION_OPTIONS: InferenceSession.SessionOptions = {
-  executionProviders: ['cpu'],
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  executionMode: 'sequential',
-  enableMemPattern: false,
-  logSeverityLevel: 4,
-};
+/** A session with what feeds it. */
+interface OpenedGraph {
+  readonly encoder: RowEncoder;
+  readonly run: RunRows;
+  readonly strings?: StringTable;
+  release(): Promise<void>;
+}
 
 /**
- * Loads a version for serving: derives the float graph, proves it equal to the stored one on the golden rows, warms it.
+ * Loads a version for serving: derives the float graph (or binds the own inputs of an imported one), proves it on the
+ * golden rows, warms it.
  * @throws DomainError `artefactCorrupt` when the artefact breaks the convention or the proof
  */
 export async function loadModel(source: LoadSource, options: LoadOptions = {}): Promise<LoadedModel> {
@@ -57,17 +56,12 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   if ((formatVersion as number) !== 1) {
     throw new DomainError('artefactCorrupt', `The manifest has format version ${String(formatVersion)}; expected 1`);
   }
-  const { coreBytes } = readArtefact(source.onnx, signature);
-  const encoder = compileRowEncoder(signature);
-  const session = await openSession(coreBytes);
-  const run = runOf(session, encoder.width);
-  try {
-    await prove(source, run);
-    await warmUp(run, encoder.width);
-  } catch (error) {
-    await session.release();
+  const { encoder, run, strings, release } = await openProven(source);
+  const first = source.manifest.golden.slice(0, 1).map((row) => row.features);
+  await warmUp(run, encodeLeniently(signature, first, strings)).catch(async (error: unknown) => {
+    await release();
     throw error;
-  }
+  });
   const batcher = new RowBatcher(encoder.width, run, options.onBatch);
   let closing: Promise<void> | null = null;
   return {
@@ -76,16 +70,41 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     row: new Float32Array(encoder.width),
     predictOne: (row) => batcher.predictOne(row),
     predictMany: (rows, count) => batcher.predictMany(rows, count),
-    close: () => (closing ??= batcher.drain().then(() => session.release())),
+    close: () => (closing ??= batcher.drain().then(release)),
   };
 }
 
-async function openSession(bytes: Uint8Array): Promise<InferenceSession> {
+function openProven(source: LoadSource): Promise<OpenedGraph> {
+  const { foreign } = source.manifest;
+  return foreign === undefined ? openOwn(source) : openForeign(source, foreign);
+}
+
+async function openOwn(source: LoadSource): Promise<OpenedGraph> {
+  const { signature } = source.manifest;
+  const { coreBytes } = readArtefact(source.onnx, signature);
+  const encoder = compileRowEncoder(signature);
+  const session = await openSession(coreBytes);
+  const run = runOf(session, encoder.width);
+  const release = (): Promise<void> => session.release();
   try {
-    return await InferenceSession.create(bytes, SESSION_OPTIONS);
-  } catch (cause) {
-    throw new DomainError('artefactCorrupt', `onnxruntime refuses the graph: ${String(cause)}`);
+    await prove(source, run);
+  } catch (error) {
+    await release();
+    throw error;
   }
+  return { encoder, run, release };
+}
+
+async function openForeign({ onnx, manifest }: LoadSource, binding: ForeignBinding): Promise<OpenedGraph> {
+  const { signature, golden } = manifest;
+  const graph = await openForeignGraph(onnx, signature, binding);
+  try {
+    await proveGolden({ raw: null, core: graph.run, signature, golden, strings: graph.strings });
+  } catch (error) {
+    await graph.release();
+    throw error;
+  }
+  return graph;
 }
 
 function runOf(session: InferenceSession, width: number): RunRows {
@@ -106,7 +125,6 @@ async function prove(source: LoadSource, core: RunRows): Promise<void> {
   }
 }
 
-async function warmUp(run: RunRows, width: number): Promise<void> {
-  const row = new Float32Array(width);
+async function warmUp(run: RunRows, row: Float32Array): Promise<void> {
   for (let i = 0; i < WARM_UP_RUNS; i += 1) await run(row, 1);
 }

@@ -1,7 +1,9 @@
-import { CATEGORY_MISSING, CATEGORY_UNKNOWN } from '../../domain/encoding.ts';
+import { CATEGORY_MISSING, CATEGORY_UNKNOWN, encodedLayout } from '../../domain/encoding.ts';
 import type { Problem } from '../../domain/errors.ts';
 import type { FeatureSpec, Signature } from '../../domain/signature.ts';
 import * as problem from './feature-problems.ts';
+import { STRING_LENGTH_MAX } from './string-table.ts';
+import type { StringTable } from './string-table.ts';
 
 /** `problems` refuse the row, `warnings` go into the answer. */
 export interface EncodeResult {
@@ -10,7 +12,7 @@ export interface EncodeResult {
 }
 
 export interface RowEncoder {
-  /** Number of floats a row takes: one per feature. */
+  /** Number of floats a row takes: one per feature, more where categories are one-hot. */
   readonly width: number;
   /**
    * Checks a row against the signature and writes its floats to `out[offset ..]`. Never throws for what a caller sent;
@@ -29,12 +31,16 @@ type WriteFeature = (value: unknown, out: Float32Array, at: number) => ((finding
 
 const NOTHING: EncodeResult = Object.freeze({ problems: Object.freeze([]), warnings: Object.freeze([]) });
 
-/** Compiles one closure per feature; the encoding is that of `domain/encoding.ts`. */
-export function compileRowEncoder(signature: Signature): RowEncoder {
-  const width = signature.features.length;
+/**
+ * Compiles one closure per feature; the encoding is that of `domain/encoding.ts`.
+ * @param strings where categories of the encoding `raw` leave their text; needed by graphs that take strings
+ */
+export function compileRowEncoder(signature: Signature, strings?: StringTable): RowEncoder {
+  const { columns, width } = encodedLayout(signature.features);
   const names = signature.features.map((f) => f.name);
+  const count = names.length;
   const known: ReadonlySet<string> = new Set(names);
-  const writers = signature.features.map(compileFeature);
+  const writers = signature.features.map((spec) => compileFeature(spec, strings));
 
   function encode(features: unknown, out: Float32Array, offset: number): EncodeResult {
     if (typeof features !== 'object' || features === null || Array.isArray(features)) {
@@ -42,11 +48,11 @@ export function compileRowEncoder(signature: Signature): RowEncoder {
     }
     const row = features as Record<string, unknown>;
     let findings: Findings | null = null;
-    for (let i = 0; i < width; i += 1) {
+    for (let i = 0; i < count; i += 1) {
       const name = names[i] as string;
       // Own properties only: a feature named `constructor`, or a polluted prototype, must not read as a value.
       const value = Object.hasOwn(row, name) ? row[name] : undefined;
-      const report = (writers[i] as WriteFeature)(value, out, offset + i);
+      const report = (writers[i] as WriteFeature)(value, out, offset + (columns[i] as number));
       if (report !== null) report((findings ??= { problems: [], warnings: [] }));
     }
     if (mayHoldExtras(row, known)) {
@@ -65,9 +71,11 @@ function mayHoldExtras(row: object, known: ReadonlySet<string>): boolean {
   return false;
 }
 
-function compileFeature(spec: FeatureSpec): WriteFeature {
+function compileFeature(spec: FeatureSpec, strings: StringTable | undefined): WriteFeature {
   switch (spec.type) {
     case 'category':
+      if (spec.encoding === 'oneHot') return compileOneHot(spec);
+      if (spec.encoding === 'raw') return compileText(spec, strings);
       return compileCategory(spec);
     case 'boolean':
       return compileBoolean(spec);
@@ -88,13 +96,51 @@ function compileCategory(spec: FeatureSpec): WriteFeature {
       }
       if (!isBlank(value)) {
         out[at] = CATEGORY_UNKNOWN;
-        return (found) =>
-          (spec.unknown === 'reject' ? found.problems : found.warnings).push(problem.unknownCategory(spec, value));
+        return (found) => unknownCategory(spec, value, found);
       }
     }
     out[at] = CATEGORY_MISSING;
     return missingOrWrong(spec, value);
   };
+}
+
+/** The row may hold another row's ones: every column is written. */
+function compileOneHot(spec: FeatureSpec): WriteFeature {
+  const categories = spec.categories ?? [];
+  const codes = new Map(categories.map((category, code) => [category, code]));
+  const count = categories.length;
+  return (value, out, at) => {
+    for (let i = at; i < at + count; i += 1) out[i] = 0;
+    if (typeof value === 'string') {
+      const code = codes.get(value);
+      if (code !== undefined) {
+        out[at + code] = 1;
+        return null;
+      }
+      if (!isBlank(value)) return (found) => unknownCategory(spec, value, found);
+    }
+    return missingOrWrong(spec, value);
+  };
+}
+
+/** The text itself, by its number in the table: a missing one is the empty string. */
+function compileText(spec: FeatureSpec, strings: StringTable | undefined): WriteFeature {
+  if (strings === undefined) throw new Error(`${spec.name} is fed as text, which needs a table of strings`);
+  const known = spec.categories === undefined ? null : new Set(spec.categories);
+  return (value, out, at) => {
+    if (typeof value === 'string' && !isBlank(value)) {
+      if (value.length > STRING_LENGTH_MAX) return (found) => found.problems.push(problem.tooLong(spec, value));
+      out[at] = strings.numberOf(value);
+      if (known?.has(value) ?? true) return null;
+      return (found) => unknownCategory(spec, value, found);
+    }
+    out[at] = strings.numberOf('');
+    return missingOrWrong(spec, value);
+  };
+}
+
+function unknownCategory(spec: FeatureSpec, value: string, found: Findings): void {
+  (spec.unknown === 'reject' ? found.problems : found.warnings).push(problem.unknownCategory(spec, value));
 }
 
 function compileBoolean(spec: FeatureSpec): WriteFeature {
