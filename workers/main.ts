@@ -1,13 +1,12 @@
 /** The worker process: reads the configuration, puts the parts together, works, and ends in order. */
 import { join } from 'node:path';
-import { WorkflowNotFoundError } from '@temporalio/client';
 import { createActivities } from '../activities/create-activities.ts';
 import { codeCommit } from '../adapters/code-commit.ts';
 import { readConfig, type Config } from '../adapters/config.ts';
 import { createFolderArtefactStore } from '../adapters/folder-artefact-store.ts';
 import { findLightgbmLibrary } from '../adapters/lightgbm-library.ts';
 import { createLogger, type Logger } from '../adapters/logger.ts';
-import { connectTemporal, type TemporalClient } from '../adapters/temporal-client.ts';
+import { connectTemporal } from '../adapters/temporal-client.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { DomainError } from '../domain/errors.ts';
 import { createJudge } from '../domain/judge.ts';
@@ -16,6 +15,7 @@ import { createJobs } from '../models/training/create-jobs.ts';
 import { connectWorker } from './connect-worker.ts';
 import { createWorkers, runWorkers, stopWorkers } from './create-workers.ts';
 import { startHousekeeping } from './housekeeping.ts';
+import { isWorkflowRunning } from './is-workflow-running.ts';
 import { installTemporalRuntime } from './temporal-runtime.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
@@ -41,18 +41,6 @@ function untilStopped(log: Logger): AbortSignal {
   return controller.signal;
 }
 
-function runningWorkflows(temporal: TemporalClient) {
-  return async (workflowId: string, firstRunId: string): Promise<boolean> => {
-    try {
-      const run = await temporal.call((client) => client.workflow.getHandle(workflowId).describe());
-      return run.status.name === 'RUNNING' && run.raw.workflowExecutionInfo?.firstRunId === firstRunId;
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
-      throw error;
-    }
-  };
-}
-
 async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<void> {
   const { databaseUrl, address } = requireAddresses(config);
   const temporalLog = installTemporalRuntime(log, config);
@@ -72,7 +60,7 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     workDir,
     trainingMemoryMb: config.trainingMemoryMb,
     codeCommit: codeCommit(),
-    isRunning: runningWorkflows(temporal),
+    isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   });
   const { temporalNamespace: namespace, taskQueue } = config;
   // A namespace without them would leave every workflow stuck at its first step.
