@@ -39,6 +39,7 @@ export function onScreen(stream: { isTTY?: boolean }): boolean {
 
 export function createTerminal(streams: Streams, settings: Pick<Settings, 'colour' | 'unicode'>): Terminal {
   const interactive = onScreen(streams.stdout);
+  const rows = interactive ? Math.max(5, streams.stdout.rows) : 0;
   const width = interactive ? Math.max(40, streams.stdout.columns) : PIPE_WIDTH;
   const style = createStyle({ colour: settings.colour && interactive, unicode: settings.unicode });
   let drawn = 0;
@@ -54,8 +55,8 @@ export function createTerminal(streams: Streams, settings: Pick<Settings, 'colou
       streams.stderr.write(`${line}\n`);
     },
     redraw: (lines) => {
-      // A wrapped line would take two rows and break the count of rows to go up.
-      const fitting = lines.map((line) => cut(line, width - 1, style.signs.cut));
+      // A wrapped line would take two rows and break the count of rows to go up; so would lines above the top.
+      const fitting = lines.slice(0, rows - 1).map((line) => cut(line, width - 1, style.signs.cut));
       const up = drawn === 0 ? '' : `\u001b[${drawn}A`;
       streams.stdout.write(`${up}\r\u001b[J${fitting.join('\n')}\n`);
       drawn = fitting.length;

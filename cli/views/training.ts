@@ -9,6 +9,8 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { renderEvaluation, renderGates } from './evaluation.ts';
 
 const BAR_COLUMNS = 20;
+/** A feature's type as the data has it: one line a feature, which `models show --version` tells better. */
+const AS_INFERRED = /^[^:]+: (category|integer|number|boolean)\b/;
 /** A worker picks a training up at once; after this long, a person should look for it. */
 const NO_WORKER_AFTER_MS = 15_000;
 
@@ -70,7 +72,7 @@ export function renderTrainResult(result: TrainModelResult, terminal: Terminal):
     '',
     ...renderGates(result.gates, terminal),
     '',
-    ...(result.notes ?? []).map((note) => `${style.yellow('note:')} ${note}`),
+    ...(result.notes ?? []).filter((note) => !AS_INFERRED.test(note)).map((note) => `${style.yellow('note:')} ${note}`),
     `Next: ${nextCommand(result)}`,
   ];
 }

@@ -151,12 +151,13 @@ describe('the outcome of a training', () => {
   });
 
   it('tells what was left out', async () => {
-    const result = { ...TRAINED, notes: ["LightGBM's library: not found"] };
+    const result = { ...TRAINED, notes: ['age: integer, 18 to 95 in the data', "LightGBM's library: not found"] };
     const ended = await against(
       { ...STARTED_TRAINING, 'GET /models/churn/train': training({ status: 'completed', result }) },
       ['train', 'churn'],
     );
     expect(ended.stdout).toContain("note: LightGBM's library: not found");
+    expect(ended.stdout, 'what was inferred for each feature is told elsewhere').not.toContain('note: age');
   });
 
   it('is 1 when the training broke, with its reason', async () => {

@@ -59,6 +59,6 @@ function collector(columns?: number) {
   let text = '';
   const stream = new PassThrough();
   stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  if (columns !== undefined) Object.assign(stream, { isTTY: true, columns });
+  if (columns !== undefined) Object.assign(stream, { isTTY: true, columns, rows: 50 });
   return { stream, text: () => text };
 }
