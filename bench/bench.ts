@@ -9,11 +9,17 @@ export interface Figure {
   readonly better: 'higher' | 'lower';
 }
 
+/** A platform that runs already; benches that need none ignore it. */
+export interface BenchTarget {
+  readonly url?: string;
+  readonly key?: string;
+}
+
 export interface Bench {
   /** One line for the list. */
   readonly description: string;
   /** `log` takes lines about what is going on; the figures are the result. */
-  run(log: (line: string) => void): Promise<readonly Figure[]>;
+  run(log: (line: string) => void, target: BenchTarget): Promise<readonly Figure[]>;
 }
 
 export function passes({ value, bar, better }: Figure): boolean {

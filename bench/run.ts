@@ -4,9 +4,15 @@ import { describeBar, passes } from './bench.ts';
 import type { Figure } from './bench.ts';
 import { benches } from './benches.ts';
 
-/** `npm run bench -- NAME [--json FILE]`: exit code 1 when a figure misses its bar, 2 when the call is wrong. */
+/**
+ * `npm run bench -- NAME [--json FILE] [--url URL --key KEY]`: exit code 1 when a figure misses its bar, 2 when the call
+ * is wrong.
+ */
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { json: { type: 'string' }, url: { type: 'string' }, key: { type: 'string' } },
+    allowPositionals: true,
+  });
   const [name] = positionals;
   if (name === undefined) {
     await listBenches();
@@ -18,14 +24,16 @@ async function main(): Promise<number> {
     return 2;
   }
   const bench = await load();
-  const figures = await bench.run((line) => console.error(line));
+  const { url, key } = values;
+  const target = { ...(url === undefined ? {} : { url }), ...(key === undefined ? {} : { key }) };
+  const figures = await bench.run((line) => console.error(line), target);
   printTable(name, figures);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report(name, figures), null, 2)}\n`);
   return figures.every(passes) ? 0 : 1;
 }
 
 async function listBenches(): Promise<void> {
-  console.log('npm run bench -- NAME [--json FILE]\n');
+  console.log('npm run bench -- NAME [--json FILE] [--url URL --key KEY]\n');
   for (const [name, load] of Object.entries(benches)) console.log(`  ${name.padEnd(12)}${(await load()).description}`);
 }
 
