@@ -11,6 +11,7 @@ import { requestContext } from './middleware/request-context.ts';
 import { createOpenApiDocument } from './openapi-document.ts';
 import { registerOperations } from './operation.ts';
 import type { Operation } from './operation.ts';
+import { protocolOperations } from './protocols/protocol-operations.ts';
 import { auditOperations } from './routes/audit.ts';
 import { docsOperations } from './routes/docs.ts';
 import { feedbackOperations } from './routes/feedback.ts';
@@ -63,6 +64,7 @@ function createOperations(app: OpenAPIHono<AppEnv>, deps: AppDeps): readonly Ope
   return [
     ...predictionOperations(deps),
     ...feedbackOperations(deps),
+    ...protocolOperations(deps),
     ...modelOperations(deps),
     ...versionOperations(deps),
     ...trainingOperations(deps),

@@ -1,0 +1,85 @@
+/** All or nothing: these protocols have no place for a row that failed among others that did not. */
+import type { Metrics } from '../../adapters/metrics.ts';
+import { DomainError } from '../../domain/errors.ts';
+import type { Signature } from '../../domain/signature.ts';
+import { compileRowEncoder } from '../../models/serving/row-encoder.ts';
+import type { RowEncoder } from '../../models/serving/row-encoder.ts';
+import { BATCH_ROWS_MAX } from '../schemas/predictions.ts';
+import type { PredictOutcome, PredictRequest, Serving } from '../serving/contract.ts';
+import type { ProblemList } from './problem-list.ts';
+import type { Target } from './target.ts';
+
+export interface AnswerDeps {
+  readonly serving: Pick<Serving, 'predict' | 'served'>;
+  readonly metrics: Pick<Metrics, 'answered'>;
+}
+
+export type AnsweredRow = Extract<PredictOutcome, { ok: true }>;
+export type AnswerRows = (
+  target: Target,
+  rows: readonly PredictRequest[],
+  problems: ProblemList,
+) => Promise<readonly AnsweredRow[]>;
+
+/** Row limit of every protocol, as for the native batch. */
+export function checkRowCount(rows: number, field: string, problems: ProblemList): void {
+  if (rows < 1 || rows > BATCH_ROWS_MAX) problems.addField(field, `expected 1 to ${BATCH_ROWS_MAX} rows, got ${rows}`);
+}
+
+/**
+ * Rows are checked against the signature before any is asked: an answer that never reaches its caller would still be
+ * recorded and counted.
+ * @throws DomainError `invalidInput` naming every row and field that is wrong, and those of `Serving.predict`
+ */
+export function createAnswerRows({ serving, metrics }: AnswerDeps): AnswerRows {
+  const encoders = new WeakMap<Signature, RowEncoder>();
+
+  function encoderOf(signature: Signature): RowEncoder {
+    const known = encoders.get(signature);
+    if (known !== undefined) return known;
+    const compiled = compileRowEncoder(signature);
+    encoders.set(signature, compiled);
+    return compiled;
+  }
+
+  function check(signature: Signature, rows: readonly PredictRequest[], problems: ProblemList): void {
+    const encoder = encoderOf(signature);
+    const scratch = new Float32Array(encoder.width);
+    for (let row = 0; row < rows.length && !problems.isFull; row += 1) {
+      addAll(row, encoder.encode(rows[row]?.features, scratch, 0), problems);
+    }
+    problems.refuseIfAny();
+  }
+
+  return async (target, rows, problems) => {
+    problems.refuseIfAny();
+    check(target.signature, rows, problems);
+    const outcomes = await serving.predict(target.model, rows);
+    const answered = outcomes.filter((o) => o.ok);
+    if (answered.length < rows.length) refuse(outcomes, problems);
+    for (const { model, risk } of answered) metrics.answered(model, risk);
+    return answered;
+  };
+}
+
+/** A version with another signature may refuse what the first check let through. */
+function refuse(outcomes: readonly PredictOutcome[], problems: ProblemList): never {
+  outcomes.forEach((outcome, row) => {
+    if (!outcome.ok && outcome.code === undefined) addAll(row, outcome, problems);
+  });
+  problems.refuseIfAny();
+  throw new DomainError('unavailable', 'The model could not answer every row; try again');
+}
+
+const FEATURES = 'features';
+
+function addAll(
+  row: number,
+  { problems: found }: Pick<Extract<PredictOutcome, { ok: false }>, 'problems'>,
+  problems: ProblemList,
+): void {
+  for (const { field, message, allowed } of found) {
+    const column = field.startsWith(`${FEATURES}.`) ? field.slice(FEATURES.length + 1) : null;
+    problems.addCell(row, column, message, allowed);
+  }
+}
