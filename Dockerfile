@@ -29,7 +29,8 @@ COPY infra infra
 COPY models models
 COPY workers workers
 COPY workflows workflows
-RUN npm run build
+# The workflows become one script here, so that a worker starts without bundling.
+RUN npm run build && node dist/workers/build-bundle.js
 
 # LightGBM's library comes out of its Python wheel: version and digest are pinned in adapters/pinned-wheels.ts.
 FROM build AS lightgbm

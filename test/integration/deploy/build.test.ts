@@ -13,23 +13,21 @@ const run = promisify(execFile);
 /** The image's layout: dist beside package.json and db/migrations, nothing of the sources. */
 let app: string;
 let home: string;
-let database: TestDatabase;
+let database: TestDatabase | undefined;
 let env: NodeJS.ProcessEnv;
 beforeAll(async () => {
   app = mkdtempSync(join(tmpdir(), 'sluice-build-'));
   home = join(app, 'home');
   mkdirSync(join(home, 'artefacts'), { recursive: true });
-  await run(
-    process.execPath,
-    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', `${app}/dist`],
-    {
-      cwd: ROOT,
-    },
-  );
+  const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', `${app}/dist`];
+  await run(process.execPath, tsc, { cwd: ROOT }).catch((error: unknown) => {
+    throw new Error(`The build failed:\n${(error as { stdout: string }).stdout}`);
+  });
   for (const path of ['package.json', 'db/migrations', 'cli/sluice.mjs', 'infra/docker/healthcheck.mjs']) {
     cpSync(join(ROOT, path), join(app, path), { recursive: true });
   }
   symlinkSync(join(ROOT, 'node_modules'), join(app, 'node_modules'));
+  await run(process.execPath, ['dist/workers/build-bundle.js'], { cwd: app });
   database = await createTestDatabase();
   const port = await freePort(0, '127.0.0.1');
   env = {
@@ -44,7 +42,7 @@ beforeAll(async () => {
   };
 }, 180_000);
 afterAll(async () => {
-  await database.drop();
+  await database?.drop();
   rmSync(app, { recursive: true, force: true });
 });
 
