@@ -7,6 +7,7 @@ import type { RowEncoder } from '../../models/serving/row-encoder.ts';
 import { BATCH_ROWS_MAX } from '../schemas/predictions.ts';
 import type { PredictOutcome, PredictRequest, Serving } from '../serving/contract.ts';
 import type { ProblemList } from './problem-list.ts';
+import { UNUSABLE_ROW } from './table-rows.ts';
 import type { Target } from './target.ts';
 
 export interface AnswerDeps {
@@ -46,13 +47,14 @@ export function createAnswerRows({ serving, metrics }: AnswerDeps): AnswerRows {
     const encoder = encoderOf(signature);
     const scratch = new Float32Array(encoder.width);
     for (let row = 0; row < rows.length && !problems.isFull; row += 1) {
-      addAll(row, encoder.encode(rows[row]?.features, scratch, 0), problems);
+      const request = rows[row];
+      if (request === undefined || request === UNUSABLE_ROW) continue;
+      addAll(row, encoder.encode(request.features, scratch, 0), problems);
     }
     problems.refuseIfAny();
   }
 
   return async (target, rows, problems) => {
-    problems.refuseIfAny();
     check(target.signature, rows, problems);
     const outcomes = await serving.predict(target.model, rows);
     const answered = outcomes.filter((o) => o.ok);

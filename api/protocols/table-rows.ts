@@ -22,6 +22,9 @@ function readEntity(value: unknown): string | null | undefined {
   return typeof value === 'string' && value.length <= ENTITY_ID_LENGTH_MAX ? value : undefined;
 }
 
+/** Keeps the place of a row whose problem is known already. */
+export const UNUSABLE_ROW: PredictRequest = { entityId: null, features: {} };
+
 export interface TableRows {
   /** A row by column name. What is no feature is left to the serving path to refuse. */
   fromRecord(row: number, value: unknown): PredictRequest;
@@ -36,7 +39,7 @@ export function createTableRows(signature: Signature, problems: ProblemList): Ta
   function fromRecord(row: number, value: unknown): PredictRequest {
     if (!isObject(value)) {
       problems.addCell(row, null, 'expected an object of values by name');
-      return { entityId: null, features: {} };
+      return UNUSABLE_ROW;
     }
     const given = entities.filter((name) => Object.hasOwn(value, name));
     if (given.length === 0) return { entityId: null, features: value };
@@ -57,7 +60,7 @@ export function createTableRows(signature: Signature, problems: ProblemList): Ta
     if (values.length !== names.length) {
       const message = `expected ${names.length} values in the order of the model's features, got ${values.length}`;
       problems.addCell(row, null, message, names.slice(0, 50));
-      return { entityId: null, features: {} };
+      return UNUSABLE_ROW;
     }
     return { entityId: null, features: Object.fromEntries(names.map((name, i) => [name, values[i]])) };
   }

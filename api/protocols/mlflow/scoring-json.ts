@@ -6,7 +6,7 @@ import { isObject } from '../client-json.ts';
 import type { Fields } from '../client-json.ts';
 import { instanceRows } from '../instance-rows.ts';
 import type { ProblemList } from '../problem-list.ts';
-import { createTableRows, entityColumns } from '../table-rows.ts';
+import { UNUSABLE_ROW, createTableRows, entityColumns } from '../table-rows.ts';
 
 type ReadRows = (value: unknown, signature: Signature, problems: ProblemList) => readonly PredictRequest[];
 
@@ -116,7 +116,7 @@ export function tableRows(
     }
     const found = Array.isArray(cells) ? String(cells.length) : 'no list';
     problems.addCell(row, null, `expected ${columns.length} values, one per column, got ${found}`);
-    return { entityId: null, features: {} };
+    return UNUSABLE_ROW;
   });
 }
 
