@@ -11,7 +11,8 @@ const environment = z.object({
   SLUICE_API_KEY: optional(z.string()),
   SLUICE_HOME: optional(z.string()),
   SLUICE_HOST: optional(z.string()),
-  SLUICE_PORT: optional(z.coerce.number().int().min(1).max(65_535)),
+  /** 0: a free one, which `sluice up` writes down. */
+  SLUICE_PORT: optional(z.coerce.number().int().min(0).max(65_535)),
   LC_ALL: optional(z.string()),
   LC_CTYPE: optional(z.string()),
   LANG: optional(z.string()),

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { readConfig } from '../../adapters/config.ts';
-import { renderFinalScreen, type FinalScreen } from '../../infra/platform/final-screen.ts';
+import type { FinalScreen } from '../../infra/platform/final-screen.ts';
 import { createProgress } from '../../infra/platform/progress.ts';
-import { runPlatform } from '../../infra/platform/run-platform.ts';
 import { watchParent } from '../../infra/platform/watch-parent.ts';
 import { createHttpClient } from '../api/http-client.ts';
 import { createSluiceApi } from '../api/sluice-api.ts';
@@ -40,6 +39,9 @@ async function up(json: boolean): Promise<void> {
   for (const signal of signals) process.on(signal, onSignal);
   const unwatch = watchParent(() => stop.abort());
   try {
+    // Loaded here: no other command needs the database, Temporal and the rest.
+    const { runPlatform } = await import('../../infra/platform/run-platform.ts');
+    const { renderFinalScreen } = await import('../../infra/platform/final-screen.ts');
     await runPlatform({
       config,
       env: process.env,

@@ -39,36 +39,33 @@ export async function stopLeftOverServices(home: string): Promise<void> {
   await Promise.all(['api', 'worker'].map((name) => stopLeftOver(join(home, 'run'), name, stop)));
 }
 
-/**
- * Starts worker and API and keeps them running.
- * @returns the address of the API
- */
-export async function startAppServices(options: AppServicesOptions): Promise<string> {
+export interface AppServices {
+  /** Address of the API, once it is ready. */
+  readonly apiUrl: Promise<string>;
+  /** Resolves when the worker is ready. */
+  readonly worker: Promise<unknown>;
+}
+
+/** Starts worker and API together and keeps them running. Both promises reject when the first start fails. */
+export async function startAppServices(options: AppServicesOptions): Promise<AppServices> {
   const { config, progress } = options;
   const port = await freePort(config.port, config.host);
   if (port !== config.port && config.port !== 0)
     progress.say(`  port ${String(config.port)} is busy; the API takes ${String(port)}`);
-  const env = childEnvironment(options, port);
-  const keep = (name: string, title: string, part: Pick<NodeServiceOptions, 'module' | 'stopGraceMs' | 'stopOrder'>) =>
-    keepRunning(options, title, { ...part, name, env, home: config.home, watcher: options.watcher });
+  const common = { env: childEnvironment(options, port), home: config.home, watcher: options.watcher };
   const modules = options.modules ?? {
     api: siblingModule('../../api/main.ts', import.meta.url),
     worker: siblingModule('../../workers/main.ts', import.meta.url),
   };
-  const [api] = await Promise.all([
-    keep('api', 'API', {
-      module: modules.api,
-      stopGraceMs: API_STOP_MS,
-      stopOrder: 0,
+  const api = { ...common, name: 'api', module: modules.api, stopGraceMs: API_STOP_MS, stopOrder: 0 };
+  const worker = { ...common, name: 'worker', module: modules.worker, stopGraceMs: WORKER_STOP_MS, stopOrder: 1 };
+  return {
+    apiUrl: keepRunning(options, 'API', api).then(({ ready }) => {
+      const taken = typeof ready['port'] === 'number' ? ready['port'] : port;
+      return `http://${reachable(config.host)}:${String(taken)}`;
     }),
-    keep('worker', 'Worker', {
-      module: modules.worker,
-      stopGraceMs: WORKER_STOP_MS,
-      stopOrder: 1,
-    }),
-  ]);
-  const said = api.ready['port'];
-  return `http://${reachable(config.host)}:${String(typeof said === 'number' ? said : port)}`;
+    worker: keepRunning(options, 'Worker', worker),
+  };
 }
 
 async function keepRunning(

@@ -10,7 +10,7 @@ import { startKeeper, type ProcessWatcher } from '../processes/keeper-client.ts'
 import { limitLog } from '../processes/log-file.ts';
 import { createStopList } from '../processes/stop-list.ts';
 import { startAppServices, stopLeftOverServices, type AppModules } from './app-services.ts';
-import { provideDatabase, provideTemporal } from './data-services.ts';
+import { provideDatabase, provideTemporal, type TemporalService } from './data-services.ts';
 import { findServed, type FinalScreen } from './final-screen.ts';
 import { provideFirstKey, type FirstKey } from './first-key.ts';
 import { firstRun } from './first-run.ts';
@@ -51,7 +51,7 @@ export async function runPlatform(options: PlatformOptions): Promise<void> {
   signal.addEventListener('abort', abort);
   const logTimer = setInterval(() => limitLogs(config.home), LOG_CHECK_EVERY_MS);
   try {
-    const keeper = await startKeeper(join(config.home, 'logs', 'keeper.log'));
+    const keeper = startKeeper(join(config.home, 'logs', 'keeper.log'));
     const watcher: ProcessWatcher = {
       keep(kept) {
         keeper.keep(kept);
@@ -63,7 +63,7 @@ export async function runPlatform(options: PlatformOptions): Promise<void> {
       },
     };
     try {
-      await untilAborted(start(options, watcher, halt.signal), halt.signal);
+      await untilAborted(start(options, watcher, keeper.pid, halt.signal), halt.signal);
     } finally {
       halt.abort();
       await stopList.stopAll({ onStop: (kept) => progress.say(`  stopping ${kept.name}`) });
@@ -78,9 +78,15 @@ export async function runPlatform(options: PlatformOptions): Promise<void> {
 }
 
 /** Starts everything, shows the final screen, and then stays. */
-async function start(options: PlatformOptions, watcher: ProcessWatcher, signal: AbortSignal): Promise<never> {
+async function start(
+  options: PlatformOptions,
+  watcher: ProcessWatcher,
+  keeperPid: number,
+  signal: AbortSignal,
+): Promise<never> {
   const { config, progress } = options;
   const state = createState(config);
+  state.onProcess('keeper', keeperPid);
   await stopLeftOverServices(config.home);
   const common = { config, watcher, progress, signal, onProcess: state.onProcess };
   void warmLightgbm(config, progress, signal);
@@ -93,36 +99,49 @@ async function start(options: PlatformOptions, watcher: ProcessWatcher, signal: 
     throw error;
   });
   step.done('up to date');
-  const apiUrl = await startAppServices({
+  const { modules } = options;
+  const app = await startAppServices({
     ...common,
     env: options.env,
     database,
     temporal,
-    ...(options.modules === undefined ? {} : { modules: options.modules }),
+    ...(modules === undefined ? {} : { modules }),
   });
-  state.set({ api: { url: apiUrl } });
-  state.publish();
-  const api = options.connectApi(apiUrl, key.key);
+  const serve = async (): Promise<void> => {
+    const apiUrl = await app.apiUrl;
+    state.set({ api: { url: apiUrl } });
+    state.publish();
+    options.onReady(await makeReady(options, { apiUrl, temporal, key, signal }));
+  };
+  // What is trained already is served before the worker is there.
+  await Promise.all([app.worker, serve()]);
+  return new Promise<never>(() => undefined);
+}
+
+async function makeReady(
+  { config, progress, connectApi, homeGiven }: PlatformOptions,
+  running: { apiUrl: string; temporal: TemporalService; key: FirstKey; signal: AbortSignal },
+): Promise<FinalScreen> {
+  const { apiUrl, temporal, key, signal } = running;
+  const api = connectApi(apiUrl, key.key);
   const outcome = await firstRun({ home: config.home, example: examplePath(), api, progress, signal });
-  const served = await findServed(api, outcome.kind === 'served' ? outcome.model : null);
-  options.onReady({
+  return {
     addresses: { apiUrl, temporalUiUrl: temporal.uiUrl, temporalAddress: temporal.address },
     home: config.home,
-    homeGiven: options.homeGiven,
+    homeGiven,
     firstKey: key,
-    served,
+    served: await findServed(api, outcome.kind === 'served' ? outcome.model : null),
     problem: outcome.kind === 'failed' ? outcome.reason : null,
-  });
-  return new Promise<never>(() => undefined);
+  };
 }
 
 async function prepareRegistry(home: string, databaseUrl: string): Promise<FirstKey> {
   await migrate(databaseUrl);
-  const { registry, close } = createRegistry(databaseUrl);
+  const opened = createRegistry(databaseUrl);
   try {
-    return await provideFirstKey(home, registry.keys);
+    return await provideFirstKey(home, opened.registry.keys);
   } finally {
-    await close();
+    await opened.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { KeeperMessage } from './keeper.ts';
 import { openLog } from './log-file.ts';
 import { nodeProgram, siblingModule } from './node-program.ts';
@@ -23,31 +23,28 @@ export interface Keeper extends ProcessWatcher {
 
 /**
  * Starts the keeper: a small process in a group of its own that holds a pipe to this one. When the pipe closes without
- * a release (this process was killed), it stops what it was told to keep, in order.
+ * a release (this process was killed), it stops what it was told to keep, in order. Messages, and the end, wait in the
+ * pipe until it reads (an IPC channel would drop them): nobody has to wait for it.
  */
-export async function startKeeper(logFile: string): Promise<Keeper> {
+export function startKeeper(logFile: string): Keeper {
   const log = openLog(logFile);
   const child = spawn(process.execPath, nodeProgram(siblingModule('./keeper.ts', import.meta.url)), {
     detached: true,
-    stdio: ['ignore', log, log, 'ipc'],
+    stdio: ['pipe', log, log],
   });
-  try {
-    // Its first message says that it listens: what is started before could be lost to it.
-    await Promise.race([
-      once(child, 'message'),
-      once(child, 'exit').then(() => Promise.reject(new Error(`The keeper ended while starting; see ${logFile}`))),
-    ]);
-  } finally {
-    closeSync(log);
-  }
+  closeSync(log);
+  // Without it, what a kill leaves is stopped by the next start.
   child.on('error', () => undefined);
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const send = (message: KeeperMessage): void => {
-    if (child.connected) child.send(message, () => undefined);
-  };
+  const gone = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  const send = (message: KeeperMessage): void => void child.stdin?.write(`${JSON.stringify(message)}\n`);
+  // A keeper that was killed reads no more.
+  child.stdin?.on('error', () => undefined);
   // It must not hold this process: at its end the pipe closes and the keeper leaves by itself.
   child.unref();
-  child.channel?.unref();
+  if (child.stdin instanceof Socket) child.stdin.unref();
   return {
     pid: child.pid ?? 0,
     keep: (kept) => send({ type: 'keep', process: kept }),

@@ -23,7 +23,7 @@ export default async function services(project: TestProject): Promise<() => Prom
   const home = join(HOMES, `services-${String(process.pid)}`);
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true });
-  const keeper = await startKeeper(join(home, 'logs', 'keeper.log'));
+  const keeper = startKeeper(join(home, 'logs', 'keeper.log'));
   // Port 0 is never free to take: a free one is picked, away from a platform that runs on this machine.
   const starts = await Promise.allSettled([
     startPostgres({ home, keeper, port: 0 }),

@@ -1,4 +1,5 @@
 import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time';
 import postgres from 'postgres';
 import { describe, expect, inject, it } from 'vitest';
 import { ensureSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../../infra/embedded/search-attributes.ts';
@@ -38,12 +39,21 @@ describe('the embedded services', () => {
     }
   });
 
-  it('give a Temporal service that lacks them the search attributes', async () => {
+  it('give a Temporal namespace that lacks them the search attributes', async () => {
     const connection = await Connection.connect({ address: inject('TEMPORAL_ADDRESS') });
+    const namespace = 'without-attributes';
     try {
-      const [name] = Object.keys(SEARCH_ATTRIBUTE_TYPES);
-      await connection.operatorService.removeSearchAttributes({ namespace: 'default', searchAttributes: [name ?? ''] });
-      expect(await ensureSearchAttributes(connection, 'default')).toEqual([name]);
+      await connection.workflowService.registerNamespace({
+        namespace,
+        workflowExecutionRetentionPeriod: msToTs('1 day'),
+      });
+      // The server's own view of its namespaces follows a moment later.
+      await expect
+        .poll(() => ensureSearchAttributes(connection, namespace).catch(() => null), { timeout: 30_000 })
+        .not.toBeNull();
+      const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+      expect(customAttributes).toMatchObject({ SluiceModel: 2, SluiceVersion: 3, SluiceStrategy: 2, SluicePhase: 2 });
+      expect(await ensureSearchAttributes(connection, namespace)).toEqual([]);
     } finally {
       await connection.close();
     }
