@@ -1,5 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowFailedError,
+  WorkflowUpdateFailedError,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type {
@@ -16,7 +20,7 @@ import { createFakeRollout, type FakeOptions } from './fake-rollout.ts';
 export const MINUTE_MS = 60_000;
 /** The looks come at whole minutes: orders come between them, so that none cancels a look of the skipped time. */
 export const HALF_MS = 30_000;
-export type Handle = WorkflowHandle<typeof rolloutModel>;
+export type Handle = WorkflowHandleWithFirstExecutionRunId<typeof rolloutModel>;
 export type Fake = ReturnType<typeof createFakeRollout>;
 export const CHAMPION_ALONE = [{ variant: 'champion', version: 1, weightPercent: 100 }];
 

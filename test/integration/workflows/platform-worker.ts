@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, type Worker } from '@temporalio/worker';
 import { inject } from 'vitest';
+import type { Activities } from '../../../activities/contract.ts';
 import { createActivities } from '../../../activities/create-activities.ts';
 import type { ActivityDeps } from '../../../activities/deps.ts';
 import { createFolderArtefactStore } from '../../../adapters/folder-artefact-store.ts';
@@ -49,8 +50,8 @@ export async function startPlatform() {
     codeCommit: 'test',
     isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   };
-  const startWorker = async (change: Partial<ActivityDeps> = {}) => {
-    const activities = createActivities({ ...deps, ...change });
+  const startWorker = async (change: Partial<ActivityDeps> = {}, standIns: Partial<Activities> = {}) => {
+    const activities = { ...createActivities({ ...deps, ...change }), ...standIns };
     const options = { connection: native, namespace: 'default', taskQueue, workflowBundle: bundle, activities };
     const workers: readonly Worker[] = await createWorkers(options);
     const running = runWorkers(workers);
