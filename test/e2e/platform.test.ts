@@ -18,6 +18,7 @@ interface Answer {
   warnings: { field: string }[];
 }
 interface RolloutView {
+  candidate: number;
   phase: string;
   reason: string | null;
   snapshot: { phase: string; weightPercent: number } | null;
@@ -75,6 +76,11 @@ describe('the started platform', () => {
     platform.request<Answer>('POST', '/models/churn/predict', { entity_id: entity, features: customer(overrides) });
 
   const rollout = () => platform.request<RolloutView>('GET', '/rollouts/churn');
+  /** Whether the newest rollout is of this version and in this phase. */
+  const isIn = async (version: number, phase: string) => {
+    const { candidate, snapshot } = await rollout();
+    return candidate === version && snapshot?.phase === phase;
+  };
 
   /** Keeps traffic flowing until the condition holds; no request may fail on the way. */
   async function predictUntil(done: () => Promise<boolean>, timeoutMs: number): Promise<Map<number, number>> {
@@ -143,7 +149,7 @@ describe('the started platform', () => {
     });
     await platform.request('POST', '/rollouts', { model: 'churn', version, strategy: 'canary' }, 409);
 
-    const answers = await predictUntil(async () => (await rollout()).phase === 'promoted', 90_000);
+    const answers = await predictUntil(() => isIn(version, 'promoted'), 90_000);
     expect([...answers.keys()].sort()).toEqual([1, version]);
 
     const answered = await predict('c-feedback');
@@ -168,6 +174,11 @@ describe('the started platform', () => {
       30_000,
       'the first version to answer again',
     );
+    // The way back is a rollout too: its old version is kept warm until somebody, or the time, ends it.
+    await waitFor(() => isIn(1, 'keepWarm'), 20_000, 'the way back to reach 100 %');
+    const settled = await platform.cli('rollout', 'promote', 'churn', '--reason', 'test', '--json');
+    expect(settled.code, settled.stderr).toBe(0);
+    await waitFor(() => isIn(1, 'promoted'), 20_000, 'the end of the way back');
   });
 
   it('pauses, resumes and aborts a blue-green rollout that the Temporal CLI started', async () => {
@@ -177,7 +188,7 @@ describe('the started platform', () => {
     const input = JSON.stringify({ model: 'churn', version, strategy: 'blue-green' });
     const start = ['workflow', 'start', '--address', address, '--type', 'rolloutModel', '--task-queue', 'sluice'];
     await promisify(execFile)(temporal, [...start, '--workflow-id', 'rollout/churn', '--input', input]);
-    await waitFor(async () => (await rollout()).snapshot?.phase === 'running', 20_000, 'the rollout to run');
+    await waitFor(() => isIn(version, 'running'), 20_000, 'the rollout to run');
     for (const [command, phase] of [
       ['pause', 'paused'],
       ['resume', 'running'],
@@ -188,7 +199,7 @@ describe('the started platform', () => {
     }
     const aborted = await platform.cli('rollout', 'abort', 'churn', '--yes', '--reason', 'test', '--json');
     expect(aborted.code, aborted.stderr).toBe(0);
-    await waitFor(async () => (await rollout()).phase === 'aborted', 20_000, 'the end of the rollout');
+    await waitFor(() => isIn(version, 'aborted'), 20_000, 'the end of the rollout');
     await waitFor(async () => (await predict('c-aborted')).model_version === 1, 10_000, 'the champion to answer');
   });
 
