@@ -1,5 +1,6 @@
 import { createAuditStore } from './audit-store.ts';
 import { createDatabase, type ConnectOptions } from './connect.ts';
+import { createJournalStore } from './journal-store.ts';
 import { createKeyStore } from './key-store.ts';
 import { createModelStore } from './model-store.ts';
 import type { Registry } from './ports.ts';
@@ -28,6 +29,7 @@ export function createRegistry(databaseUrl: string, options: RegistryOptions = {
     routing: createRoutingStore(database),
     rollouts: createRolloutStore(database),
     records: createRecordStore(database, options.nowMs ?? Date.now),
+    journal: createJournalStore(database),
     keys: createKeyStore(database),
     audit: createAuditStore(database),
   };

@@ -147,6 +147,30 @@ export interface RecordStore {
   ensurePartitions(daysAhead: number): Promise<void>;
 }
 
+/** A part of a segment that is stored with the same transaction. */
+export interface JournalMove {
+  readonly instance: string;
+  readonly segment: number;
+  readonly sinceBytes: number;
+  readonly untilBytes: number;
+}
+
+/** Takes over what the API processes' journals hold. */
+export interface JournalStore {
+  /** How far the segments of these instances are stored; none for a segment that is not begun. */
+  positions(
+    instances: readonly string[],
+  ): Promise<readonly { readonly instance: string; readonly segment: number; readonly bytes: number }[]>;
+  /**
+   * Stores records, one JSON text with the columns' names each (`created_at_ms` for the time), and moves the
+   * positions, in one transaction. Records that are stored already are left as they are. `overtaken`: a position was
+   * not at `sinceBytes`, and nothing was done. One record that cannot be stored fails them all.
+   */
+  ship(lines: readonly string[], moves: readonly JournalMove[]): Promise<'shipped' | 'overtaken'>;
+  /** Of segments whose files are gone. */
+  forget(segments: readonly { readonly instance: string; readonly segment: number }[]): Promise<void>;
+}
+
 export interface KeyRow {
   readonly id: string;
   readonly name: string;
@@ -184,6 +208,7 @@ export interface Registry {
   readonly routing: RoutingStore;
   readonly rollouts: RolloutStore;
   readonly records: RecordStore;
+  readonly journal: JournalStore;
   readonly keys: KeyStore;
   readonly audit: AuditStore;
 }

@@ -143,6 +143,18 @@ export const predictions = pgTable(
   ],
 );
 
+/** How far the journal of each API process is stored: moves in the transaction that stores the records. */
+export const journalPositions = pgTable(
+  'journal_positions',
+  {
+    instance: uuid().notNull(),
+    segment: integer().notNull(),
+    shippedBytes: bigint('shipped_bytes', { mode: 'number' }).notNull(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.instance, t.segment] })],
+);
+
 /** Append-only counters, one row per API process, variant and flush; summed when a rollout looks. */
 export const variantCounts = pgTable(
   'variant_counts',

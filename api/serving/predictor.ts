@@ -19,7 +19,7 @@ const LOG_FAILURES_EVERY_MS = 10_000;
 export interface PredictorDeps {
   /** The routing in force now: it may have changed since a call began. */
   readonly current: (model: string) => AdoptedRouting | undefined;
-  readonly sink: Pick<RecordSink, 'write'>;
+  readonly sink: Pick<RecordSink, 'write' | 'flushed'>;
   readonly counters: Pick<VariantCounters, 'count'>;
   readonly metrics: ServingMetrics;
   readonly log: ServingLog;
@@ -80,6 +80,8 @@ export class Predictor {
     if (outcomes.length > 0 && outcomes.every((outcome) => outcome === COULD_NOT_ANSWER)) {
       throw new DomainError('unavailable', `No version of ${routing.table.model} could answer`);
     }
+    const recorded = this.#deps.sink.flushed();
+    if (recorded !== null) await recorded;
     return outcomes;
   }
 

@@ -9,6 +9,11 @@ import { createRareLog } from './rare-log.ts';
 export interface RecordSink {
   /** Never waits and never throws. */
   write(record: PredictionRecord): void;
+  /**
+   * Resolves when what was written so far is as safe as this sink makes it: an answer leaves after that. `null`: it
+   * is already. Never rejects.
+   */
+  flushed(): Promise<void> | null;
   /** Records waiting. */
   queued(): number;
   /** Records given up since the start. */
@@ -109,5 +114,5 @@ export function createRecordSink({ records, log, queueLimit = QUEUE_LIMIT }: Rec
     log.error({ lost: tail - head }, 'prediction records were not written before the process ended');
   }
 
-  return { write, queued: () => tail - head, dropped: () => dropped, close };
+  return { write, flushed: () => null, queued: () => tail - head, dropped: () => dropped, close };
 }

@@ -35,7 +35,7 @@ function predictor(current: AdoptedRouting) {
   const counted: { version: number; error: boolean; slow: boolean }[] = [];
   const instance = new Predictor({
     current: () => current,
-    sink: { write: () => undefined },
+    sink: { write: () => undefined, flushed: () => null },
     counters: { count: (_, route, error, slow) => counted.push({ version: route.version, error, slow }) },
     metrics: { observe: () => undefined, batchSize: () => undefined },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },

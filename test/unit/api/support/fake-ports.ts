@@ -119,6 +119,7 @@ export function createFakeRegistry(world: World): Registry {
           return { matched: world.predictions.filter((p) => p.requestId === record.requestId).length };
         }),
     },
+    journal: { positions: unused, ship: unused, forget: unused },
     keys: {
       create: (row) =>
         tick().then(() => {
