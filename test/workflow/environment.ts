@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   bundleWorkflowCode,
@@ -14,7 +14,8 @@ import { SEARCH_ATTRIBUTE_TYPES } from '../../infra/embedded/search-attributes.t
 import { trainingTaskQueue } from '../../workflows/messages.ts';
 import { timeSkippingServerPath } from '../setup/temporal-binaries.ts';
 
-const { INDEXED_VALUE_TYPE_INT: Int, INDEXED_VALUE_TYPE_KEYWORD: Keyword } = temporal.api.enums.v1.IndexedValueType;
+const { INDEXED_VALUE_TYPE_INT: Int, INDEXED_VALUE_TYPE_KEYWORD: Keyword } =
+  proto.temporal.api.enums.v1.IndexedValueType;
 const INDEXED = { Int, Keyword };
 const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
 
