@@ -56,10 +56,11 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   if ((formatVersion as number) !== 1) {
     throw new DomainError('artefactCorrupt', `The manifest has format version ${String(formatVersion)}; expected 1`);
   }
-  const { encoder, run, strings, release } = await openProven(source);
+  const graph = await openProven(source);
+  const { encoder, run, strings } = graph;
   const first = source.manifest.golden.slice(0, 1).map((row) => row.features);
   await warmUp(run, encodeLeniently(signature, first, strings)).catch(async (error: unknown) => {
-    await release();
+    await graph.release();
     throw error;
   });
   const batcher = new RowBatcher(encoder.width, run, options.onBatch);
@@ -70,7 +71,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     row: new Float32Array(encoder.width),
     predictOne: (row) => batcher.predictOne(row),
     predictMany: (rows, count) => batcher.predictMany(rows, count),
-    close: () => (closing ??= batcher.drain().then(release)),
+    close: () => (closing ??= batcher.drain().then(() => graph.release())),
   };
 }
 

@@ -6,7 +6,7 @@ import { DomainError } from '../../domain/errors.ts';
  * pattern per batch size, since every run has another number of rows. Errors come as exceptions: the library's own
  * lines on stderr (all below fatal) would break the JSON log.
  */
-const SESSION_OPTIONS: InferenceSession.SessionOptions = {
+export const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   executionProviders: ['cpu'],
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
