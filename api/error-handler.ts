@@ -10,6 +10,8 @@ import type { Log } from './log.ts';
 /** Connections to the database and to Temporal are retried about once a second: two seconds later is worth a try. */
 const RETRY_AFTER_SECONDS = 2;
 
+export const PROBLEM_TYPE = 'application/problem+json';
+
 const TITLES: Readonly<Record<ErrorCode, string>> = {
   invalidInput: 'The input cannot be used',
   malformedRequest: 'The request cannot be read',
@@ -44,37 +46,54 @@ function headersOf(error: DomainError): ExtraHeaders {
   }
 }
 
+/** A failure as it is answered, whatever carries it. */
+export interface ProblemAnswer {
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly headers: ExtraHeaders;
+  readonly json: string;
+}
+
+/** @param path of the request, as `instance` */
+export function describeProblem(error: DomainError, path: string, requestId: string): ProblemAnswer {
+  const { code } = error;
+  const { status } = ERROR_CODES[code];
+  const json = JSON.stringify({
+    type: `urn:sluice:problem:${kebab(code)}`,
+    title: TITLES[code],
+    status,
+    detail: error.message,
+    instance: path,
+    request_id: requestId,
+    error: code,
+    problems: error.problems,
+  });
+  return { status, code, headers: headersOf(error), json };
+}
+
 function answerProblem(c: Context<AppEnv>, error: DomainError): Response {
-  const { status } = ERROR_CODES[error.code];
   c.set('errorCode', error.code);
   const form = c.get('errorForm');
   if (form !== undefined) return answerJson(c, form.statusOf(error.code), form.body(error), headersOf(error));
-  const body = {
-    type: `urn:sluice:problem:${kebab(error.code)}`,
-    title: TITLES[error.code],
-    status,
-    detail: error.message,
-    instance: c.req.path,
-    request_id: c.get('requestId'),
-    error: error.code,
-    problems: error.problems,
-  };
-  return answer(c, status, JSON.stringify(body), 'application/problem+json', headersOf(error));
+  const { status, headers, json } = describeProblem(error, c.req.path, c.get('requestId'));
+  return answer(c, status, json, PROBLEM_TYPE, headers);
 }
 
-/** Anything that is not a broken rule is a defect: the log gets it whole, the caller an id to ask with. */
-export function createErrorHandler(log: Log): (error: unknown, c: Context<AppEnv>) => Response {
-  return (error, c) => {
-    if (error instanceof DomainError && error.code !== 'internal') {
-      if (ERROR_CODES[error.code].status >= 500) {
-        log.warn({ requestId: c.get('requestId'), code: error.code, reason: error.message }, 'request not answered');
-      }
-      return answerProblem(c, error);
+/**
+ * What the caller is told. Anything that is not a broken rule is a defect: the log gets it whole, the caller an id to
+ * ask with.
+ */
+export function tellable(error: unknown, path: string, requestId: string, log: Log): DomainError {
+  if (error instanceof DomainError && error.code !== 'internal') {
+    if (ERROR_CODES[error.code].status >= 500) {
+      log.warn({ requestId, code: error.code, reason: error.message }, 'request not answered');
     }
-    log.error({ requestId: c.get('requestId'), route: c.req.path, err: error }, 'request failed unexpectedly');
-    return answerProblem(
-      c,
-      new DomainError('internal', 'Something went wrong here. The log names the cause under the request id'),
-    );
-  };
+    return error;
+  }
+  log.error({ requestId, route: path, err: error }, 'request failed unexpectedly');
+  return new DomainError('internal', 'Something went wrong here. The log names the cause under the request id');
+}
+
+export function createErrorHandler(log: Log): (error: unknown, c: Context<AppEnv>) => Response {
+  return (error, c) => answerProblem(c, tellable(error, c.req.path, c.get('requestId'), log));
 }

@@ -8,44 +8,65 @@ import { findJsonFault } from './json-position.ts';
 
 export const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i;
 const BYTE_ORDER_MARK = 0xfeff;
+const NO_BYTES = Buffer.alloc(0);
 
 const tooLarge = (limitBytes: number): DomainError =>
   new DomainError('payloadTooLarge', `The body is larger than ${limitBytes} bytes, the limit of this operation`);
 
 const interrupted = (): DomainError => new DomainError('malformedRequest', 'The request ended before its body did');
 
+/** @throws DomainError `payloadTooLarge`: what the header declares is refused unread */
+export function checkDeclaredLength(contentLength: string | undefined, limitBytes: number): void {
+  if (Number(contentLength ?? '0') > limitBytes) throw tooLarge(limitBytes);
+}
+
 /**
  * @throws DomainError `payloadTooLarge` as soon as the limit is passed (a declared length is refused unread),
  *   `malformedRequest` when the client goes away
  */
 export async function readBytes(c: Context<AppEnv>, limitBytes: number): Promise<Buffer> {
-  const declared = Number(c.req.header('content-length') ?? '0');
-  if (declared > limitBytes) throw tooLarge(limitBytes);
+  checkDeclaredLength(c.req.header('content-length'), limitBytes);
   // `env` is undefined when a test calls the app without a port.
   const incoming = (c.env as Partial<AppEnv['Bindings']> | undefined)?.incoming;
-  return incoming === undefined ? readStream(c.req.raw, limitBytes) : readIncoming(incoming, limitBytes);
+  if (incoming === undefined) return readStream(c.req.raw, limitBytes);
+  return new Promise((resolve, reject) => collectBody(incoming, limitBytes, resolve, reject));
 }
 
-/** Straight from Node's message: a web stream around it costs more than a prediction does. */
-function readIncoming(incoming: IncomingMessage, limitBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const settle = (finish: () => void): void => {
-      incoming.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost);
-      finish();
-    };
-    const onData = (chunk: Buffer): void => {
-      length += chunk.length;
-      if (length > limitBytes) settle(() => reject(tooLarge(limitBytes)));
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void =>
-      settle(() => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
-    const onLost = (): void => settle(() => reject(interrupted()));
-    incoming.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost);
-    if (incoming.destroyed && !incoming.readableEnded) onLost();
-  });
+/**
+ * Straight from Node's message: a web stream around it costs more than a prediction does, and a promise is one turn
+ * of the queue. Calls exactly one of the two: `onLost` with `payloadTooLarge` or `malformedRequest`.
+ */
+export function collectBody(
+  incoming: IncomingMessage,
+  limitBytes: number,
+  onBody: (body: Buffer) => void,
+  onLost: (error: DomainError) => void,
+): void {
+  let body: Buffer | null = null;
+  let rest: Buffer[] | null = null;
+  let length = 0;
+  const stop = (): void => {
+    incoming.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
+  };
+  const onData = (chunk: Buffer): void => {
+    length += chunk.length;
+    if (length > limitBytes) {
+      stop();
+      onLost(tooLarge(limitBytes));
+    } else if (body === null) body = chunk;
+    else (rest ??= []).push(chunk);
+  };
+  const onEnd = (): void => {
+    stop();
+    const first = body ?? NO_BYTES;
+    onBody(rest === null ? first : Buffer.concat([first, ...rest], length));
+  };
+  const onGone = (): void => {
+    stop();
+    onLost(interrupted());
+  };
+  incoming.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
+  if (incoming.destroyed && !incoming.readableEnded) onGone();
 }
 
 async function readStream(request: Request, limitBytes: number): Promise<Buffer> {
@@ -67,13 +88,22 @@ async function readStream(request: Request, limitBytes: number): Promise<Buffer>
  */
 export async function readJson(c: Context<AppEnv>, limitBytes: number, whenEmpty?: unknown): Promise<unknown> {
   const contentType = c.req.header('content-type');
-  if (contentType !== undefined && !JSON_TYPE.test(contentType)) {
-    throw new DomainError('unsupportedMediaType', 'This operation takes JSON', [
-      { field: 'Content-Type', message: 'another type was sent', allowed: ['application/json'] },
-    ]);
-  }
+  checkJsonType(contentType);
   const bytes = await readBytes(c, limitBytes);
   if (bytes.length === 0 && whenEmpty !== undefined) return whenEmpty;
+  return jsonOf(bytes, contentType);
+}
+
+/** @throws DomainError `unsupportedMediaType` when another type than JSON is declared; checked before the body is read */
+export function checkJsonType(contentType: string | undefined): void {
+  if (contentType === undefined || contentType === 'application/json' || JSON_TYPE.test(contentType)) return;
+  throw new DomainError('unsupportedMediaType', 'This operation takes JSON', [
+    { field: 'Content-Type', message: 'another type was sent', allowed: ['application/json'] },
+  ]);
+}
+
+/** @throws DomainError `unsupportedMediaType` (no type declared), `malformedRequest` (with the position) */
+export function jsonOf(bytes: Buffer, contentType: string | undefined): unknown {
   if (contentType === undefined && bytes.length > 0) {
     throw new DomainError('unsupportedMediaType', 'The request does not say what its body is', [
       { field: 'Content-Type', message: 'the header is missing', allowed: ['application/json'] },

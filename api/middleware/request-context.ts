@@ -5,13 +5,17 @@ import type { AppEnv } from '../app-env.ts';
 /** What a caller may use as an id: it comes back in a header and goes into the log. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
+/** The caller's own id, or `null` when there is none that can be used. */
+export function usableRequestId(given: string | undefined): string | null {
+  return given !== undefined && REQUEST_ID.test(given) ? given : null;
+}
+
 /** Gives every request an id, the caller's where it is usable, and a start time. */
 export function requestContext(): MiddlewareHandler<AppEnv> {
   return (c, next) => {
-    const given = c.req.header('x-request-id');
-    const usable = given !== undefined && REQUEST_ID.test(given);
-    c.set('requestId', usable ? given : randomUUID());
-    c.set('requestIdGiven', usable);
+    const given = usableRequestId(c.req.header('x-request-id'));
+    c.set('requestId', given ?? randomUUID());
+    c.set('requestIdGiven', given !== null);
     c.set('startedAt', performance.now());
     return next();
   };
