@@ -27,14 +27,42 @@ if (missing !== null) console.warn(`Skipped: ${missing}`);
 
 /** As the model computes, in 32-bit floats. */
 function expectProbabilities(found: unknown, what: string): void {
-  expect(found, what).toEqual(expected.map((p) => expect.closeTo(p, 6)));
+  expect(found, what).toEqual(expected.map((p): unknown => expect.closeTo(p, 6)));
+}
+
+type Probabilities = Readonly<Record<string, readonly number[]>>;
+type TritonError = { readonly status: string; readonly message: string } | null;
+
+interface TritonFound {
+  readonly server: object;
+  readonly metadata: { readonly inputs: readonly object[] };
+  readonly index: readonly object[];
+  readonly response: { readonly parameters: { readonly warnings: string }; readonly outputs: readonly object[] };
+  readonly labels: readonly string[];
+  readonly versions: readonly number[];
+  readonly requestIds: readonly string[];
+  readonly probabilities: Probabilities;
+  readonly errors: Readonly<Record<'shape' | 'row' | 'noKey' | 'model' | 'load' | 'adminLoad' | 'unload', TritonError>>;
+}
+
+interface KserveFound {
+  readonly probabilities: Probabilities;
+  readonly errors: Readonly<Record<'row' | 'v1Row' | 'v1Model' | 'explain' | 'noKey', string | null>>;
+}
+
+type Table = Readonly<Record<'probability' | 'label', readonly unknown[]>>;
+
+interface MlflowFound extends Readonly<Record<'frame' | 'list' | 'params', Table>> {
+  readonly version: string;
+  readonly csv: readonly number[];
+  readonly errors: Readonly<Record<'row' | 'column' | 'noKey', string | null>>;
 }
 
 describe.skipIf(missing !== null)('the real Python clients', () => {
   let python: string;
   let world: ServingWorld;
   let server: RunningServer;
-  let run: (script: string) => Promise<any>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  let run: <T>(script: string) => Promise<T>;
 
   beforeAll(async () => {
     python = await pythonClients();
@@ -53,7 +81,7 @@ describe.skipIf(missing !== null)('the real Python clients', () => {
   });
 
   it('tritonclient is answered in every form it sends', { timeout: 120_000 }, async () => {
-    const found = await run('triton_client.py');
+    const found = await run<TritonFound>('triton_client.py');
     expect(found).toMatchObject({ live: true, ready: true, modelReady: true, versionReady: true, otherReady: false });
     expect(found.server).toMatchObject({ name: 'sluice', extensions: ['binary_tensor_data', 'model_repository'] });
     expect(found.metadata).toMatchObject({ name: 'leavers', versions: ['1'] });
@@ -70,10 +98,10 @@ describe.skipIf(missing !== null)('the real Python clients', () => {
   });
 
   it('tritonclient reads the errors', { timeout: 120_000 }, async () => {
-    const { errors } = await run('triton_client.py');
+    const { errors } = await run<TritonFound>('triton_client.py');
     expect(errors.shape).toMatchObject({ status: '400', message: expect.stringContaining('inputs.months.shape') });
-    expect(errors.row.message).toContain('inputs.contract.data[0]: the string "weekly" is not a value');
-    expect(errors.row.message).toContain('inputs.contract.data[2]');
+    expect(errors.row!.message).toContain('inputs.contract.data[0]: the string "weekly" is not a value');
+    expect(errors.row!.message).toContain('inputs.contract.data[2]');
     expect(errors.noKey).toMatchObject({ status: '401', message: expect.stringContaining('X-API-Key') });
     expect(errors.model).toMatchObject({ status: '404', message: expect.stringContaining('leavers') });
     expect(errors.load).toMatchObject({ status: '403', message: expect.stringContaining('admin') });
@@ -82,7 +110,7 @@ describe.skipIf(missing !== null)('the real Python clients', () => {
   });
 
   it('the kserve client is answered in both of its protocols', { timeout: 120_000 }, async () => {
-    const found = await run('kserve_client.py');
+    const found = await run<KserveFound>('kserve_client.py');
     expect(found).toMatchObject({ live: true, ready: true, modelReady: true, v1ModelReady: true, otherReady: false });
     expect(found).toMatchObject({ id: 'call-8', labels, warnings: expect.stringMatching(/^row 2: features.charge/) });
     for (const [form, values] of Object.entries(found.probabilities)) expectProbabilities(values, form);
@@ -95,7 +123,7 @@ describe.skipIf(missing !== null)('the real Python clients', () => {
   });
 
   it("MLflow's client is answered, and its CSV says the same", { timeout: 120_000 }, async () => {
-    const found = await run('mlflow_client.py');
+    const found = await run<MlflowFound>('mlflow_client.py');
     expect(found.version).toBe('1.2.3');
     for (const form of ['frame', 'list', 'params'] as const) {
       expectProbabilities(found[form].probability, form);
