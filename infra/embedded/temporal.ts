@@ -63,7 +63,7 @@ export async function startTemporal(options: EmbeddedTemporalOptions): Promise<E
     ...(options.searchPath === undefined ? {} : { searchPath: options.searchPath }),
   });
   await mkdir(join(home, 'temporal'), { recursive: true, mode: 0o700 });
-  const { port, uiPort } = await choosePorts(options, say);
+  const { port, uiPort } = await chooseTemporalPorts(options, say);
   const started = await spawnService({
     name: 'temporal',
     command: program.path,
@@ -87,8 +87,9 @@ export async function startTemporal(options: EmbeddedTemporalOptions): Promise<E
   return { process: started, address, port, uiPort, uiUrl: `http://127.0.0.1:${String(uiPort)}` };
 }
 
-async function choosePorts(
-  options: EmbeddedTemporalOptions,
+/** The preferred ports (default 7233 and 8233) where they are free, else others. */
+export async function chooseTemporalPorts(
+  options: Pick<EmbeddedTemporalOptions, 'port' | 'uiPort' | 'portsFixed'>,
   say: (line: string) => void,
 ): Promise<{ port: number; uiPort: number }> {
   const wanted = options.port ?? TEMPORAL_PORT;

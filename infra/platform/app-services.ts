@@ -33,10 +33,11 @@ export interface AppServicesOptions {
   readonly onProcess: (name: string, pid: number) => void;
 }
 
-/** Stops a worker and an API that a killed supervisor left, before the database under them starts again. */
+/** Stops what a killed supervisor left, before its ports are chosen again. PostgreSQL sees to its own. */
 export async function stopLeftOverServices(home: string): Promise<void> {
   const stop = { signals: [{ signal: 'SIGTERM', graceMs: LEFT_OVER_STOP_MS }], group: true } as const;
   await Promise.all(['api', 'worker'].map((name) => stopLeftOver(join(home, 'run'), name, stop)));
+  await stopLeftOver(join(home, 'run'), 'temporal', stop);
 }
 
 export interface AppServices {
@@ -46,7 +47,10 @@ export interface AppServices {
   readonly worker: Promise<unknown>;
 }
 
-/** Starts worker and API together and keeps them running. Both promises reject when the first start fails. */
+/**
+ * Starts the API, then the worker, and keeps them running: what is trained already is served soonest when the API need
+ * not share the processors with the worker's bundling. A promise rejects when the first start fails.
+ */
 export async function startAppServices(options: AppServicesOptions): Promise<AppServices> {
   const { config, progress } = options;
   const port = await freePort(config.port, config.host);
@@ -59,13 +63,12 @@ export async function startAppServices(options: AppServicesOptions): Promise<App
   };
   const api = { ...common, name: 'api', module: modules.api, stopGraceMs: API_STOP_MS, stopOrder: 0 };
   const worker = { ...common, name: 'worker', module: modules.worker, stopGraceMs: WORKER_STOP_MS, stopOrder: 1 };
-  return {
-    apiUrl: keepRunning(options, 'API', api).then(({ ready }) => {
-      const taken = typeof ready['port'] === 'number' ? ready['port'] : port;
-      return `http://${reachable(config.host)}:${String(taken)}`;
-    }),
-    worker: keepRunning(options, 'Worker', worker),
-  };
+  const apiUrl = keepRunning(options, 'API', api).then(({ ready }) => {
+    const taken = typeof ready['port'] === 'number' ? ready['port'] : port;
+    return `http://${reachable(config.host)}:${String(taken)}`;
+  });
+  const both = Promise.all([apiUrl, options.temporal.ready]);
+  return { apiUrl, worker: both.then(() => keepRunning(options, 'Worker', worker)) };
 }
 
 async function keepRunning(

@@ -3,7 +3,7 @@ import { Connection } from '@temporalio/client';
 import type { Config } from '../../adapters/config.ts';
 import { startPostgres, type EmbeddedPostgres } from '../embedded/postgres.ts';
 import { ensureSearchAttributes } from '../embedded/search-attributes.ts';
-import { startTemporal, type EmbeddedTemporal } from '../embedded/temporal.ts';
+import { chooseTemporalPorts, startTemporal, type EmbeddedTemporal } from '../embedded/temporal.ts';
 import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import type { Progress } from './progress.ts';
 import { supervise } from './supervise.ts';
@@ -28,6 +28,8 @@ export interface Database {
 export interface TemporalService {
   readonly address: string;
   readonly uiUrl: string | null;
+  /** Resolves when it answers; rejects when it cannot be started or reached. */
+  readonly ready: Promise<unknown>;
 }
 
 /** The database that DATABASE_URL names, else an embedded one that is kept running. */
@@ -58,34 +60,62 @@ export async function provideDatabase(options: DataServicesOptions): Promise<Dat
   }
 }
 
-/** The Temporal service that TEMPORAL_ADDRESS names, else an embedded dev server that is kept running. */
+/**
+ * The Temporal service that TEMPORAL_ADDRESS names, else an embedded dev server that is kept running. Its address is
+ * known before it is ready: what only has to know the address need not wait.
+ */
 export async function provideTemporal(options: DataServicesOptions): Promise<TemporalService> {
-  const { config, progress, signal } = options;
-  const step = progress.step('Temporal');
-  try {
-    if (config.temporalAddress !== null) {
-      await prepareExternal(config.temporalAddress, config.temporalNamespace, signal, step.update);
-      step.done(`${config.temporalAddress} (TEMPORAL_ADDRESS)`);
-      return { address: config.temporalAddress, uiUrl: null };
-    }
-    const start = (previous: EmbeddedTemporal | null): Promise<EmbeddedTemporal> =>
+  const { config, signal } = options;
+  const step = options.progress.step('Temporal');
+  const told = <T>(work: Promise<T>, done: string): Promise<T> => {
+    const ready = work.then(
+      (result) => {
+        step.done(done);
+        return result;
+      },
+      (error: unknown) => {
+        step.fail('did not start');
+        throw error;
+      },
+    );
+    // Whoever needs it sees the failure; until then it is not an unhandled one.
+    ready.catch(() => undefined);
+    return ready;
+  };
+  const address = config.temporalAddress;
+  if (address !== null) {
+    const ready = prepareExternal(address, config.temporalNamespace, signal, step.update);
+    return { address, uiUrl: null, ready: told(ready, `${address} (TEMPORAL_ADDRESS)`) };
+  }
+  const ports = await chooseTemporalPorts({}, options.progress.say);
+  const own = `127.0.0.1:${String(ports.port)}`;
+  const uiUrl = `http://127.0.0.1:${String(ports.uiPort)}`;
+  return { address: own, uiUrl, ready: told(keepTemporal(options, ports, step.update), `${own}, UI ${uiUrl}`) };
+}
+
+function keepTemporal(
+  { config, progress, signal, watcher, onProcess }: DataServicesOptions,
+  ports: { port: number; uiPort: number },
+  say: (line: string) => void,
+): Promise<EmbeddedTemporal> {
+  return supervise({
+    title: 'Temporal',
+    start: () =>
       startTemporal({
+        ...ports,
+        // Clients hold the address: it stays.
+        portsFixed: true,
         home: config.home,
         cacheDir: config.cacheDir,
         namespace: config.temporalNamespace,
-        keeper: options.watcher,
+        keeper: watcher,
         signal,
-        say: step.update,
-        ...(previous === null ? {} : { port: previous.port, uiPort: previous.uiPort, portsFixed: true }),
-      });
-    const onStarted = (started: EmbeddedTemporal): void => options.onProcess('temporal', started.process.pid);
-    const started = await supervise({ title: 'Temporal', start, onStarted, say: progress.say, signal });
-    step.done(`${started.address}, UI ${started.uiUrl}`);
-    return { address: started.address, uiUrl: started.uiUrl };
-  } catch (error) {
-    step.fail('did not start');
-    throw error;
-  }
+        say,
+      }),
+    onStarted: (started) => onProcess('temporal', started.process.pid),
+    say: progress.say,
+    signal,
+  });
 }
 
 async function prepareExternal(

@@ -108,12 +108,11 @@ async function start(
     ...(modules === undefined ? {} : { modules }),
   });
   const serve = async (): Promise<void> => {
-    const apiUrl = await app.apiUrl;
+    const [apiUrl] = await Promise.all([app.apiUrl, temporal.ready]);
     state.set({ api: { url: apiUrl } });
     state.publish();
     options.onReady(await makeReady(options, { apiUrl, temporal, key, signal }));
   };
-  // What is trained already is served before the worker is there.
   await Promise.all([app.worker, serve()]);
   return new Promise<never>(() => undefined);
 }

@@ -50,18 +50,39 @@ export function readPlatformState(home: string): PlatformState {
   return JSON.parse(readFileSync(join(home, 'run/platform.json'), 'utf8')) as PlatformState;
 }
 
+export interface StartOptions {
+  /** Over the usual environment; `undefined` takes a variable away. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Starts it as another user; only root can. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** In a process group of its own, as a terminal starts it. */
+  readonly detached?: boolean;
+  /** By `npm start` itself; the process is npm's then. */
+  readonly npm?: boolean;
+  /** What the output has to say before the start counts as done. Default: the final screen's curl. */
+  readonly until?: RegExp;
+}
+
 /** `npm start` on a home of its own; resolves at the final screen, rejects with the output when the process ends before. */
-export async function startPlatform(home: string = temporaryHome(), timeoutMs = 240_000): Promise<Platform> {
-  const env = platformEnvironment(home);
+export async function startPlatform(
+  home: string = temporaryHome(),
+  timeoutMs = 240_000,
+  options: StartOptions = {},
+): Promise<Platform> {
+  const env = { ...platformEnvironment(home), ...options.env };
+  const until = options.until ?? /curl/;
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ['infra/start.mjs', 'up'], {
+  const command = options.npm === true ? ['npm', 'start'] : [process.execPath, 'infra/start.mjs', 'up'];
+  const child = spawn(command[0] ?? '', command.slice(1), {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.detached ?? false,
+    ...options.user,
   });
   const output = collect(child);
   await waitFor(
-    () => output().includes('curl') || child.exitCode !== null,
+    () => until.test(output()) || child.exitCode !== null,
     timeoutMs,
     () => `the final screen; so far:\n${output()}`,
   );

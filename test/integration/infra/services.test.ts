@@ -1,5 +1,5 @@
 import { Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import postgres from 'postgres';
 import { describe, expect, inject, it } from 'vitest';
 import { ensureSearchAttributes, SEARCH_ATTRIBUTE_TYPES } from '../../../infra/embedded/search-attributes.ts';
