@@ -1,85 +1,13 @@
 /** The real Python clients of the compatibility protocols, installed once for every test run. */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { testCacheDir } from './temporal-binaries.ts';
+import { pythonEnvironment, pythonMissing } from './python-environment.ts';
 
-const run = promisify(execFile);
+export { INSTALL_LIMIT_MS, runPython } from './python-environment.ts';
 
 /** Each brings what it imports; `mlflow-skinny` leaves pandas out, which its client needs, and kserve brings it. */
 const PACKAGES = ['tritonclient[http]==2.73.0', 'kserve==0.21.0', 'mlflow-skinny==3.17.2'];
-/** What the packages ask for: outside of it pip finds none of these versions. */
-const PYTHON_MINOR_MIN = 10;
-const PYTHON_MINOR_MAX = 13;
-/** About 180 MB are downloaded. */
-export const INSTALL_LIMIT_MS = 600_000;
-const PROBE_LIMIT_MS = 20_000;
-const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-const STAMP = 'installed.json';
-
-const windows = process.platform === 'win32';
-const pythonOf = (folder: string): string => join(folder, windows ? 'Scripts/python.exe' : 'bin/python');
 
 /** Why the clients cannot be installed here, in one line; `null` when they can. */
-export async function pythonClientsMissing(): Promise<string | null> {
-  const program = 'import sys, venv, ensurepip; print(*sys.version_info[:2])';
-  try {
-    const { stdout } = await run(systemPython(), ['-c', program], { timeout: PROBE_LIMIT_MS });
-    const [major = 0, minor = 0] = stdout.trim().split(' ').map(Number);
-    if (major === 3 && minor >= PYTHON_MINOR_MIN && minor <= PYTHON_MINOR_MAX) return null;
-    return `the Python clients need Python 3.${PYTHON_MINOR_MIN} to 3.${PYTHON_MINOR_MAX}; this is ${major}.${minor}`;
-  } catch {
-    return 'the Python clients need python3 with venv and pip on PATH';
-  }
-}
+export const pythonClientsMissing = (): Promise<string | null> => pythonMissing('the Python clients');
 
-const systemPython = (): string => (windows ? 'python' : 'python3');
-
-/**
- * The interpreter of a virtual environment that has the clients. The first call installs them, later ones, in this run
- * or another, find them.
- * @throws what pip says when it cannot install them
- */
-export async function pythonClients(): Promise<string> {
-  const folder = join(testCacheDir(), 'python-clients');
-  if (await isInstalled(folder)) return pythonOf(folder);
-  await mkdir(testCacheDir(), { recursive: true });
-  const draft = await mkdtemp(join(testCacheDir(), '.python-clients-'));
-  try {
-    await run(systemPython(), ['-m', 'venv', draft], { timeout: INSTALL_LIMIT_MS });
-    // Byte code is written by whoever imports a module first: most of them nobody does.
-    const install = ['-m', 'pip', 'install', '--quiet', '--no-compile', '--disable-pip-version-check', ...PACKAGES];
-    await run(pythonOf(draft), install, { timeout: INSTALL_LIMIT_MS, maxBuffer: OUTPUT_BYTES_MAX });
-    await writeFile(join(draft, STAMP), JSON.stringify(PACKAGES));
-    await moveInPlace(draft, folder);
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-  }
-  return pythonOf(folder);
-}
-
-async function isInstalled(folder: string): Promise<boolean> {
-  const stamp = await readFile(join(folder, STAMP), 'utf8').catch(() => '');
-  return stamp === JSON.stringify(PACKAGES) && existsSync(pythonOf(folder));
-}
-
-/** Of two runs that install at once the second finds the work done. */
-async function moveInPlace(draft: string, folder: string): Promise<void> {
-  if (!(await isInstalled(folder))) await rm(folder, { recursive: true, force: true });
-  await rename(draft, folder).catch(async (error: unknown) => {
-    if (!(await isInstalled(folder))) throw error;
-  });
-}
-
-/** Runs a script with one JSON argument; resolves with the JSON it prints last. */
-export async function runPython<T>(python: string, script: string, argument: object): Promise<T> {
-  const { stdout } = await run(python, [script, JSON.stringify(argument)], {
-    timeout: 120_000,
-    maxBuffer: OUTPUT_BYTES_MAX,
-    // A proxy of this machine must not stand between the client and the test's own server.
-    env: { ...process.env, NO_PROXY: '*', no_proxy: '*' },
-  });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
-}
+/** The interpreter that has the clients. @throws what pip says when it cannot install them */
+export const pythonClients = (): Promise<string> => pythonEnvironment('python-clients', PACKAGES);
