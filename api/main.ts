@@ -9,13 +9,19 @@ import { connectTemporal } from '../adapters/temporal-client.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { DomainError } from '../domain/errors.ts';
 import { createApp } from './create-app.ts';
+import { createHotPath } from './hot-path/create-hot-path.ts';
+import { openJournal } from './journal/open-journal.ts';
 import type { Log } from './log.ts';
 import { platformVersion } from './platform-version.ts';
 import { onDefect, onStop } from './process-lifecycle.ts';
 import { createKeyDirectory } from './security/key-directory.ts';
 import { startServer } from './server.ts';
 import { createServing } from './serving/create-serving.ts';
+import { createRecordSink } from './serving/record-sink.ts';
 import { createTemporalControlPlane } from './temporal-control-plane.ts';
+
+/** What is not shipped by then is shipped by the next start. */
+const JOURNAL_CLOSE_LIMIT_MS = 2_000;
 
 function databaseUrlOf({ databaseUrl }: Config): string {
   if (databaseUrl !== null) return databaseUrl;
@@ -31,6 +37,12 @@ function connectAll(config: Config, log: Log) {
   const temporal = connectTemporal(config);
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const metrics = createMetrics();
+  const journal = openJournal({
+    ...config.journal,
+    store: registry.journal,
+    fallback: createRecordSink({ records: registry.records, log }),
+    log,
+  });
   const serving = createServing({
     routing: registry.routing,
     versions: registry.versions,
@@ -39,6 +51,7 @@ function connectAll(config: Config, log: Log) {
     home: config.home,
     metrics,
     log,
+    sink: journal.sink,
   });
   const keys = createKeyDirectory({
     keys: registry.keys,
@@ -59,24 +72,26 @@ function connectAll(config: Config, log: Log) {
   const disconnect = async (): Promise<void> => {
     await Promise.allSettled([database.close(), temporal.close()]);
   };
-  return { registry, metrics, serving, keys, control, checks, disconnect };
+  return { registry, metrics, serving, journal, keys, control, checks, disconnect };
 }
 
 async function main(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, name: 'api' });
   onDefect(log);
-  const { disconnect, ...parts } = connectAll(config, log);
+  const { disconnect, journal, ...parts } = connectAll(config, log);
   const { serving, keys } = parts;
   let draining = false;
   const app = createApp({
     ...parts,
+    journal: journal.status,
     log,
     isDraining: () => draining,
     now: Date.now,
     version: platformVersion(),
   });
-  const server = await startServer(app.fetch, { host: config.host, port: config.port });
+  const hotPath = createHotPath({ ...parts, log });
+  const server = await startServer(app.fetch, { host: config.host, port: config.port, hotPath });
   const stopKeys = keys.start();
   onStop(log, async () => {
     draining = true;
@@ -84,6 +99,7 @@ async function main(): Promise<void> {
     if (!clean) log.warn({}, 'requests still in flight at the limit were cut off');
     stopKeys();
     await serving.close();
+    await journal.close(JOURNAL_CLOSE_LIMIT_MS);
     await disconnect();
   });
   // Probes are answered from here on; predictions once the models are proven.

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import type { HotPath } from './hot-path/create-hot-path.ts';
 
 type FetchCallback = Parameters<typeof getRequestListener>[0];
 
@@ -32,11 +33,16 @@ export interface RunningServer {
   drain(): Promise<{ readonly clean: boolean }>;
 }
 
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Asked first; absent: everything goes to `fetch`. */
+  readonly hotPath?: HotPath;
+  readonly drainLimitMs?: number;
+}
+
 /** @throws the listen error (address in use, not available) */
-export async function startServer(
-  fetch: FetchCallback,
-  options: { readonly host: string; readonly port: number; readonly drainLimitMs?: number },
-): Promise<RunningServer> {
+export async function startServer(fetch: FetchCallback, options: ServerOptions): Promise<RunningServer> {
   let draining = false;
   const listener = getRequestListener(fetch, { hostname: options.host });
   const server = createServer(
@@ -49,7 +55,7 @@ export async function startServer(
     (incoming: IncomingMessage, outgoing: ServerResponse) => {
       // Tells the client to open its next connection elsewhere.
       if (draining) outgoing.setHeader('connection', 'close');
-      void listener(incoming, outgoing);
+      if (options.hotPath?.(incoming, outgoing) !== true) void listener(incoming, outgoing);
     },
   );
   server.maxConnections = CONNECTIONS_MAX;

@@ -1,34 +1,23 @@
 import type { Context } from 'hono';
-import type { Metrics } from '../../adapters/metrics.ts';
-import { DomainError } from '../../domain/errors.ts';
-import { answerJson } from '../answers.ts';
+import { answer } from '../answers.ts';
 import type { AppEnv } from '../app-env.ts';
+import { createPredictionAnswers } from '../hot-path/prediction-answers.ts';
+import type { PredictionAnswers, PredictionDeps } from '../hot-path/prediction-answers.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
 import { parsePredictBatchBody, parsePredictBody } from '../predict-body.ts';
-import type { BatchRow, PredictBatchBody, PredictBody } from '../predict-body.ts';
+import type { PredictBatchBody, PredictBody } from '../predict-body.ts';
 import { modelParams } from '../schemas/parameters.ts';
 import {
+  BATCH_LIMIT_BYTES,
   BATCH_ROWS_MAX,
+  PREDICT_LIMIT_BYTES,
   batchAnswerSchema,
   instanceSchema,
   predictBatchSchema,
   predictSchema,
   predictionSchema,
 } from '../schemas/predictions.ts';
-import type { PredictOutcome, PredictRequest, Serving } from '../serving/contract.ts';
-
-/** A row of 2,000 features of 100 characters each fits. */
-export const PREDICT_LIMIT_BYTES = 256 * 1024;
-/** 1,000 rows of 4 KiB. */
-export const BATCH_LIMIT_BYTES = 4 * 1024 * 1024;
-
-export interface PredictionDeps {
-  readonly serving: Pick<Serving, 'predict' | 'served'>;
-  readonly metrics: Pick<Metrics, 'answered'>;
-}
-
-type Answered = Extract<PredictOutcome, { ok: true }>;
 
 const FEATURES_EXAMPLE = { entity_id: 'customer-4711', features: { tenure: 12, contract: 'monthly' } };
 const ANSWER_EXAMPLE = {
@@ -44,67 +33,28 @@ const ANSWER_EXAMPLE = {
   warnings: [],
 };
 
-/** Microseconds are the finest that means something. */
-const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;
+const callOf = (c: Context<AppEnv>) => ({
+  requestId: c.get('requestIdGiven') ? c.get('requestId') : null,
+  startedAt: c.get('startedAt'),
+});
 
-function describeAnswer(o: Answered) {
-  return {
-    request_id: o.requestId,
-    model: o.model,
-    model_version: o.version,
-    variant: o.variant,
-    probability: o.probability,
-    label: o.label,
-    risk: o.risk,
-    threshold: o.threshold,
-    latency_ms: rounded(o.latencyMs),
-    warnings: o.warnings,
-  };
+async function answerOne(c: Context<AppEnv>, answers: PredictionAnswers, body: PredictBody): Promise<Response> {
+  const { requestId, json } = await answers.one(callOf(c), body);
+  c.set('requestId', requestId);
+  return answer(c, 200, json, 'application/json');
 }
 
-async function predict(
-  { serving, metrics }: PredictionDeps,
-  model: string | null,
-  requests: readonly PredictRequest[],
-): Promise<readonly PredictOutcome[]> {
-  const outcomes = await serving.predict(model, requests);
-  for (const outcome of outcomes) if (outcome.ok) metrics.answered(outcome.model, outcome.risk);
-  return outcomes;
+async function answerMany(c: Context<AppEnv>, answers: PredictionAnswers, body: PredictBatchBody): Promise<Response> {
+  const { json } = await answers.many({ ...callOf(c), requestId: c.get('requestId') }, body);
+  return answer(c, 200, json, 'application/json');
 }
 
-async function answerOne(c: Context<AppEnv>, deps: PredictionDeps, body: PredictBody): Promise<Response> {
-  const [outcome] = await predict(deps, body.model, [body.request]);
-  if (outcome === undefined) throw new DomainError('internal', 'The serving path gave no outcome');
-  if (!outcome.ok) throw new DomainError('invalidInput', 'The features cannot be used as they are', outcome.problems);
-  // One id for the request and its prediction, where the caller did not bring one.
-  if (!c.get('requestIdGiven')) c.set('requestId', outcome.requestId);
-  return answerJson(c, 200, describeAnswer(outcome));
-}
-
-const isRequest = (row: BatchRow): row is PredictRequest => 'features' in row;
-
-async function answerBatch(c: Context<AppEnv>, deps: PredictionDeps, body: PredictBatchBody): Promise<Response> {
-  const requests = body.rows.filter(isRequest);
-  // The serving path is asked even when no row is usable: it knows whether the model exists.
-  const outcomes = await predict(deps, body.model, requests);
-  let next = 0;
-  const predictions = body.rows.map((row) => {
-    if (!isRequest(row)) return { error: 'invalidInput', problems: row.problems };
-    const outcome = outcomes[next++];
-    if (outcome === undefined) throw new DomainError('internal', 'The serving path gave too few outcomes');
-    return outcome.ok ? describeAnswer(outcome) : { error: 'invalidInput', problems: outcome.problems };
-  });
-  const answered = outcomes.find((o) => o.ok);
-  return answerJson(c, 200, {
-    request_id: c.get('requestId'),
-    model: answered?.model ?? body.model ?? deps.serving.served()[0]?.model ?? '',
-    predictions,
-    latency_ms: rounded(performance.now() - c.get('startedAt')),
-  });
-}
-
-/** `POST /predict`, `POST /models/{model}/predict`, `POST /predict/batch`. */
+/**
+ * `POST /predict`, `POST /models/{model}/predict`, `POST /predict/batch`. On a port `hot-path` answers them before the
+ * router is asked; these are the same, for the documentation and for whatever the hot path leaves.
+ */
 export function predictionOperations(deps: PredictionDeps): readonly Operation[] {
+  const predictions = createPredictionAnswers(deps);
   const common = { method: 'post', tag: 'Predictions', permission: 'predict', refusals: ['notFound'] } as const;
   const answers = { 200: { description: 'The prediction', schema: predictionSchema, example: ANSWER_EXAMPLE } };
   return [
@@ -124,7 +74,7 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
         parse: (value) => parsePredictBody(value, false),
       },
       answers,
-      handle: ({ c, body }) => answerOne(c, deps, body),
+      handle: ({ c, body }) => answerOne(c, predictions, body),
     }),
     defineOperation({
       ...common,
@@ -141,7 +91,7 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
         parse: (value) => parsePredictBody(value, true),
       },
       answers,
-      handle: ({ c, params, body }) => answerOne(c, deps, { ...body, model: params.model }),
+      handle: ({ c, params, body }) => answerOne(c, predictions, { ...body, model: params.model }),
     }),
     defineOperation({
       ...common,
@@ -168,7 +118,7 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
           },
         },
       },
-      handle: ({ c, body }) => answerBatch(c, deps, body),
+      handle: ({ c, body }) => answerMany(c, predictions, body),
     }),
   ];
 }

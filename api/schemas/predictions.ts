@@ -10,6 +10,10 @@ import { optional } from './optional.ts';
 export const ENTITY_ID_LENGTH_MAX = 256;
 /** Rows of one batch: a few milliseconds of work, so that other callers are not kept waiting. */
 export const BATCH_ROWS_MAX = 1000;
+/** A row of 2,000 features of 100 characters each fits. */
+export const PREDICT_LIMIT_BYTES = 256 * 1024;
+/** 1,000 rows of 4 KiB. */
+export const BATCH_LIMIT_BYTES = 4 * 1024 * 1024;
 
 const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
 
