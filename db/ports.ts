@@ -2,6 +2,7 @@
 import type { ModelDefinition } from '../domain/definition.ts';
 import type { Evaluation, GateResult, Lineage, Performance } from '../domain/evaluation.ts';
 import type { FeedbackRecord, Permission, PredictionRecord, VariantCounts } from '../domain/records.ts';
+import type { RateTier } from '../domain/rate-tier.ts';
 import type { RolloutPlan } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { Route, RoutingTable, Variant } from '../domain/routing.ts';
@@ -177,6 +178,7 @@ export interface KeyRow {
   readonly prefix: string;
   readonly hash: string;
   readonly permissions: readonly Permission[];
+  readonly tier: RateTier;
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;

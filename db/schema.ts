@@ -18,6 +18,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { ModelDefinition } from '../domain/definition.ts';
 import type { Evaluation, GateResult, Lineage, Performance } from '../domain/evaluation.ts';
+import type { RateTier } from '../domain/rate-tier.ts';
 import type { Permission } from '../domain/records.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { RolloutPlan } from '../domain/rollout/plan.ts';
@@ -236,6 +237,7 @@ export const apiKeys = pgTable('api_keys', {
   /** SHA-256 of the key: right for a random 178-bit secret, where a slow hash adds nothing. */
   hash: text().notNull().unique(),
   permissions: jsonb().$type<readonly Permission[]>().notNull(),
+  tier: text().$type<RateTier>().notNull().default('unlimited'),
   createdAt: at('created_at').notNull().defaultNow(),
   expiresAt: at('expires_at'),
   revokedAt: at('revoked_at'),

@@ -21,6 +21,7 @@ const describeKey = (row: KeyRow) => ({
   name: row.name,
   prefix: row.prefix,
   permissions: row.permissions,
+  tier: row.tier,
   created_at: row.createdAt.toISOString(),
   expires_at: row.expiresAt?.toISOString() ?? null,
   revoked_at: row.revokedAt?.toISOString() ?? null,
@@ -57,18 +58,18 @@ function createKey(deps: KeyDeps): Operation {
     description: 'The key is in this answer and nowhere else: the platform keeps its SHA-256 only.',
     body: {
       ...checkedBy(createKeySchema),
-      description: 'What the key is for and what it may do',
-      example: { name: 'crm', permissions: ['predict'] },
+      description: 'What the key is for, what it may do and how much',
+      example: { name: 'crm', permissions: ['predict'], tier: 'basic' },
     },
     answers: { 201: { description: 'Made', schema: createdKeySchema } },
     handle: async ({ c, body }) => {
       const permissions = [...new Set(body.permissions)];
-      const made = createApiKey(body.name, permissions, expiry(body.expires_at, deps.now()));
+      const made = createApiKey(body.name, permissions, expiry(body.expires_at, deps.now()), body.tier);
       const row = await deps.registry.keys.create(made.row, actorOf(c));
       await refreshSoon(deps);
-      const { id, name, prefix, expiresAt } = row;
+      const { id, name, prefix, tier, expiresAt } = row;
       const expires = expiresAt?.toISOString() ?? null;
-      return answerJson(c, 201, { id, name, prefix, permissions, expires_at: expires, key: made.key });
+      return answerJson(c, 201, { id, name, prefix, permissions, tier, expires_at: expires, key: made.key });
     },
   });
 }

@@ -1,14 +1,19 @@
 import { z } from '@hono/zod-openapi';
+import { DEFAULT_TIER, RATE_TIERS } from '../../domain/rate-tier.ts';
 import { PERMISSIONS } from '../../domain/records.ts';
 import { timestampSchema } from './parameters.ts';
 import { optional } from './optional.ts';
 
 const permissionsSchema = z.array(z.enum(PERMISSIONS)).min(1).max(PERMISSIONS.length);
+const tierSchema = z.enum(RATE_TIERS).openapi({
+  description: 'Predicted rows an hour: free 100, basic 1,000, premium 10,000, enterprise 100,000, or unlimited',
+});
 
 export const createKeySchema = z
   .strictObject({
     name: z.string().trim().min(1).max(100).openapi({ example: 'crm' }),
     permissions: permissionsSchema.openapi({ example: ['predict'] }),
+    tier: tierSchema.default(DEFAULT_TIER),
     expires_at: optional(z.iso.datetime({ offset: true }).nullable()),
   })
   .openapi('CreateKey');
@@ -18,6 +23,7 @@ const keyShape = {
   name: z.string(),
   prefix: z.string().openapi({ example: 'sk_live_a1B2' }),
   permissions: permissionsSchema,
+  tier: tierSchema,
 };
 
 export const createdKeySchema = z

@@ -1,5 +1,7 @@
 /** How an API key looks, is made and is recognised. Knows neither HTTP nor the database. */
 import { createHash, randomInt, randomUUID } from 'node:crypto';
+import { DEFAULT_TIER } from '../../domain/rate-tier.ts';
+import type { RateTier } from '../../domain/rate-tier.ts';
 import type { Permission } from '../../domain/records.ts';
 
 const PREFIX = 'sk_live_';
@@ -65,6 +67,7 @@ export interface NewApiKey {
     readonly prefix: string;
     readonly hash: string;
     readonly permissions: readonly Permission[];
+    readonly tier: RateTier;
     readonly expiresAt: Date | null;
   };
 }
@@ -74,12 +77,11 @@ export function createApiKey(
   name: string,
   permissions: readonly Permission[],
   expiresAt: Date | null = null,
+  tier: RateTier = DEFAULT_TIER,
 ): NewApiKey {
   let body = PREFIX;
   for (let i = 0; i < SECRET_LENGTH; i += 1) body += ALPHABET.charAt(randomInt(62));
   const key = body + checksum(body);
-  return {
-    key,
-    row: { id: randomUUID(), name, prefix: key.slice(0, SHOWN_LENGTH), hash: hashApiKey(key), permissions, expiresAt },
-  };
+  const prefix = key.slice(0, SHOWN_LENGTH);
+  return { key, row: { id: randomUUID(), name, prefix, hash: hashApiKey(key), permissions, tier, expiresAt } };
 }

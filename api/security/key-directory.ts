@@ -1,3 +1,4 @@
+import type { RateTier } from '../../domain/rate-tier.ts';
 import type { Permission } from '../../domain/records.ts';
 import type { KeyRow, KeyStore } from '../../db/ports.ts';
 import { hashApiKey, isWellFormedApiKey } from './api-key-format.ts';
@@ -10,6 +11,7 @@ export interface Principal {
   readonly keyId: string;
   readonly name: string;
   readonly permissions: readonly Permission[];
+  readonly tier: RateTier;
 }
 
 export type KeyCheck =
@@ -65,7 +67,8 @@ export function createKeyDirectory(deps: KeyDirectoryDeps): KeyDirectory {
     if (row === undefined) return { kind: 'unknown' };
     if (row.revokedAt !== null) return { kind: 'revoked' };
     if (row.expiresAt !== null && row.expiresAt.getTime() <= deps.now()) return { kind: 'expired' };
-    return { kind: 'valid', principal: { keyId: row.id, name: row.name, permissions: row.permissions } };
+    const { id: keyId, name, permissions, tier } = row;
+    return { kind: 'valid', principal: { keyId, name, permissions, tier } };
   };
 
   const start = (): (() => void) => {

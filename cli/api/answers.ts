@@ -1,6 +1,7 @@
 /** What the platform's HTTP API answers (docs/http-api.md), as far as the command line shows it. */
 import type { ModelDefinition } from '../../domain/definition.ts';
 import type { Evaluation, GateResult, Lineage } from '../../domain/evaluation.ts';
+import type { RateTier } from '../../domain/rate-tier.ts';
 import type { Permission } from '../../domain/records.ts';
 import type { RolloutPlan } from '../../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
@@ -106,6 +107,7 @@ export interface KeyAnswer {
   readonly name: string;
   readonly prefix: string;
   readonly permissions: readonly Permission[];
+  readonly tier: RateTier;
   readonly created_at?: string;
   readonly expires_at?: string | null;
   readonly revoked_at?: string | null;

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { DEFAULT_TIER, RATE_TIERS, type RateTier } from '../../domain/rate-tier.ts';
 import { type Permission, PERMISSIONS } from '../../domain/records.ts';
 import { parseDuration } from '../../models/definition/duration.ts';
 import type { KeyAnswer } from '../api/answers.ts';
@@ -11,6 +12,7 @@ import type { Style } from '../terminal/style.ts';
 
 interface CreateOptions {
   readonly permission: readonly Permission[];
+  readonly tier: RateTier;
   readonly expires?: string;
 }
 
@@ -22,7 +24,7 @@ export function registerKeys(program: Command, runner: Runner): void {
     .addHelpText(
       'after',
       '\nPermissions: predict (ask for predictions, send feedback), monitor (read models, rollouts, health, audit),\n' +
-        'admin (everything).\n\nExamples:\n  sluice keys create shop --permission predict --expires 90d\n  sluice keys list\n' +
+        'admin (everything).\n\nExamples:\n  sluice keys create shop --tier basic --expires 90d\n  sluice keys list\n' +
         '  sluice keys revoke 0b6b2a5e-7c1d-4f43-9a53-0d1f6b7a4c11',
     );
   keys
@@ -33,6 +35,11 @@ export function registerKeys(program: Command, runner: Runner): void {
       new Option('--permission <list>', `of ${PERMISSIONS.join(', ')}; several with commas`)
         .argParser(listOf(PERMISSIONS))
         .default(['predict'], 'predict'),
+    )
+    .addOption(
+      new Option('--tier <tier>', 'predicted rows an hour: free 100, basic 1,000, premium 10,000, enterprise 100,000')
+        .choices(RATE_TIERS)
+        .default(DEFAULT_TIER),
     )
     .addOption(new Option('--expires <when>', 'after a time such as 90d, or at a time, ISO 8601').argParser(expiry))
     .addHelpText('after', '\nExample:\n  sluice keys create dashboard --permission monitor,predict --expires 365d')
@@ -66,6 +73,7 @@ async function create(session: Session, name: string, options: CreateOptions): P
   const answer = await api.createKey({
     name,
     permissions: options.permission,
+    tier: options.tier,
     ...(options.expires === undefined ? {} : { expires_at: options.expires }),
   });
   const { style } = session.terminal;
@@ -75,6 +83,7 @@ async function create(session: Session, name: string, options: CreateOptions): P
         ['key', style.bold(answer.key)],
         ['id', answer.id],
         ['permissions', answer.permissions.join(', ')],
+        ['tier', answer.tier],
         ['expires', options.expires === undefined ? 'never' : formatTime(options.expires)],
       ],
       style,
@@ -92,6 +101,7 @@ async function list(session: Session): Promise<undefined> {
       { title: 'name', shrink: true },
       { title: 'key' },
       { title: 'permissions' },
+      { title: 'tier' },
       { title: 'state' },
       { title: 'made' },
       { title: 'id' },
@@ -100,6 +110,7 @@ async function list(session: Session): Promise<undefined> {
       k.name,
       `${k.prefix}${style.signs.cut}`,
       k.permissions.join(', '),
+      k.tier,
       stateOf(k, style),
       k.created_at === undefined ? '' : formatTime(k.created_at),
       k.id,

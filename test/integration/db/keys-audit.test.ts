@@ -15,6 +15,7 @@ const newKey = (over: Partial<KeyRow> = {}) => ({
   prefix: 'sk_live_abcd',
   hash: randomUUID(),
   permissions: ['predict', 'monitor'] as const,
+  tier: 'basic' as const,
   expiresAt: new Date('2030-01-01T00:00:00.123Z'),
   ...over,
 });

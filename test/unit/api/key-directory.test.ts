@@ -93,6 +93,7 @@ describe('permissions', () => {
       keyId: '1',
       name: 'x',
       permissions: [permission],
+      tier: 'unlimited' as const,
     });
     const all = ['predict', 'monitor', 'admin'] as const;
     expect(all.filter((p) => isAllowed(holder('admin'), p))).toEqual(['predict', 'monitor', 'admin']);

@@ -6,7 +6,7 @@ describe('keys', () => {
     const { call, world } = await createTestApp();
     const made = await call('POST', '/keys', { body: { name: ' crm ', permissions: ['predict', 'predict'] } });
     expect(made.status).toBe(201);
-    expect(made.json).toMatchObject({ name: 'crm', permissions: ['predict'], expires_at: null });
+    expect(made.json).toMatchObject({ name: 'crm', permissions: ['predict'], tier: 'unlimited', expires_at: null });
     const { key, id } = made.json as { key: string; id: string };
     expect((await call('POST', '/predict', { key, body: { features: {} } })).status).toBe(200);
 
@@ -26,6 +26,15 @@ describe('keys', () => {
     const past = { ...body, expires_at: '2026-03-01T11:59:00Z' };
     expect((await call('POST', '/keys', { body: past })).status).toBe(422);
     expect(world.keys).toHaveLength(4);
+  });
+
+  it('have the tier asked for', async () => {
+    const { call } = await createTestApp();
+    const body = { name: 'x', permissions: ['predict'], tier: 'basic' };
+    expect((await call('POST', '/keys', { body })).json.tier).toBe('basic');
+    const list = (await call('GET', '/keys')).json.keys as { name: string; tier: string }[];
+    expect(list.map((k) => k.tier)).toEqual(['unlimited', 'unlimited', 'unlimited', 'basic']);
+    expect((await call('POST', '/keys', { body: { ...body, tier: 'gold' } })).status).toBe(422);
   });
 
   it.each([

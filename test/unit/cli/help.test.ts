@@ -38,7 +38,7 @@ describe('help', () => {
         "rollout rollback <rollout> | --reason <text>, --yes",
         "predict [model] | --features <json>, --file <path>, --example, --entity <id>",
         "feedback [options] | --label <class>, --request <id>, --model <name>, --entity <id>, --at <time>",
-        "keys create <name> | --permission <list>, --expires <when>",
+        "keys create <name> | --permission <list>, --tier <tier>, --expires <when>",
         "keys list [options] | ",
         "keys revoke <id> | --yes",
       ]

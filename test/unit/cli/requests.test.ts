@@ -226,11 +226,22 @@ describe('sluice status', () => {
 
 describe('sluice keys and feedback', () => {
   it('turns a lifetime into a time', async () => {
-    const key = { id: 'k', name: 'shop', prefix: 'sk', permissions: ['predict'], key: 'sk_live_x', expires_at: null };
-    await against({ 'POST /keys': ok(key, 201) }, ['keys', 'create', 'shop', '--expires', '90d']);
+    const key = { id: 'k', name: 'shop', prefix: 'sk', permissions: ['predict'], tier: 'unlimited' };
+    const made = { ...key, key: 'sk_live_x', expires_at: null };
+    await against({ 'POST /keys': ok(made, 201) }, ['keys', 'create', 'shop', '--expires', '90d']);
     const body = posted('/keys') as { permissions: string[]; expires_at: string };
     expect(body.permissions).toEqual(['predict']);
     expect((Date.parse(body.expires_at) - Date.now()) / 86_400_000).toBeCloseTo(90, 2);
+  });
+
+  it('asks for a tier, unlimited where none is named', async () => {
+    const key = { id: 'k', name: 'shop', prefix: 'sk', permissions: ['predict'], tier: 'free', key: 'sk_live_x' };
+    await against({ 'POST /keys': ok(key, 201) }, ['keys', 'create', 'shop', '--tier', 'free']);
+    expect(posted('/keys')).toMatchObject({ tier: 'free' });
+    await against({ 'POST /keys': ok(key, 201) }, ['keys', 'create', 'shop']);
+    expect(posted('/keys')).toMatchObject({ tier: 'unlimited' });
+    const ended = await runInside(['keys', 'create', 'shop', '--tier', 'gold']);
+    expect(ended.stderr).toContain('free, basic, premium, enterprise, unlimited');
   });
 
   it('refuses a permission that does not exist', async () => {
