@@ -16,7 +16,7 @@ export interface JudgeOptions {
   readonly catastrophic: { readonly errorRate: number; readonly requests: number };
 }
 
-export const JUDGE_DEFAULTS: JudgeOptions = {
+const JUDGE_DEFAULTS: JudgeOptions = {
   alpha: 0.01,
   windowsMin: 3,
   catastrophic: { errorRate: 0.2, requests: 50 },

@@ -98,7 +98,7 @@ function percent(share: number): string {
 }
 
 /** A duration for a person: `45 s`, `3 min 20 s`, `2 h 5 min`. */
-export function inWords(durationMs: number): string {
+function inWords(durationMs: number): string {
   const seconds = Math.max(1, Math.ceil(durationMs / 1000));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);

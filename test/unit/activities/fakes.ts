@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { createActivities } from '../../../activities/create-activities.ts';
+import type { ActivityDeps } from '../../../activities/deps.ts';
+import { createFolderArtefactStore } from '../../../adapters/folder-artefact-store.ts';
+import type { RolloutRow, RoutingChange, VersionRow } from '../../../db/ports.ts';
+import { DomainError } from '../../../domain/errors.ts';
+import type { RoutingTable } from '../../../domain/routing.ts';
+import { parseDefinitionText } from '../../../models/definition/load.ts';
+
+export const definition = parseDefinitionText(
+  'name: prices\ndata: prices.csv\ntarget: { column: sold, positive: yes }\n',
+  '/data/model.yaml',
+);
+
+/** A registry in memory: enough of the rules to tell the activities' own decisions. */
+export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
+  const home = await mkdtemp(join(tmpdir(), 'sluice-activities-'));
+  onTestFinished(() => rm(home, { recursive: true, force: true }));
+  const versions = new Map<number, Pick<VersionRow, 'model' | 'version' | 'status'>>();
+  for (const [version, status] of [
+    [1, 'accepted'],
+    [2, 'accepted'],
+    [3, 'rejected'],
+    [4, 'validating'],
+    [5, 'quarantined'],
+  ] as const) {
+    versions.set(version, { model: 'prices', version, status });
+  }
+  const state = {
+    aliases: { champion: 1 } as Record<string, number>,
+    routing: {
+      model: 'prices',
+      generation: 9,
+      salt: 'old',
+      rolloutId: null,
+      routes: [{ variant: 'champion', version: 1, weightPercent: 100 }],
+      slowMs: 120,
+    } as RoutingTable | null,
+    open: null as RolloutRow | null,
+    applied: [] as RoutingChange[],
+    closed: [] as { id: string; reason: string; phase: string }[],
+  };
+  const answer = <T>(value: T): Promise<T> => Promise.resolve(value);
+  const refuse = (): never => {
+    throw new Error('not expected in this test');
+  };
+  const models = {
+    find: (name: string) => answer(name === 'prices' ? ({ name, definition } as never) : null),
+    list: () => answer([{ name: 'prices' }] as never),
+  };
+  const versionStore = {
+    find: (model: string, version: number) => answer((model === 'prices' ? versions.get(version) : undefined) ?? null),
+    list: () => answer([...versions.values()].reverse()),
+    aliases: () => answer(state.aliases),
+  };
+  const routing = {
+    find: () => answer(state.routing),
+    apply: (wanted: RoutingChange) => {
+      if (wanted.expectedGeneration !== (state.routing?.generation ?? 0)) {
+        return Promise.reject(new DomainError('conflict', 'another generation'));
+      }
+      state.applied.push(wanted);
+      return answer({ ...wanted, generation: wanted.expectedGeneration + 1 });
+    },
+  };
+  const rollouts = {
+    find: (id: string) => answer(state.open?.id === id ? state.open : null),
+    findOpen: () => answer(state.open),
+    open: (row: RolloutRow) => {
+      if (state.open !== null && state.open.id !== row.id) {
+        return Promise.reject(new DomainError('conflict', `rollout ${state.open.id} is open`));
+      }
+      state.open = { ...row, phase: 'starting', snapshot: null, startedAt: new Date(0), finishedAt: null };
+      return answer(state.open);
+    },
+    close: (id: string, snapshot: { phase: string }, reason: string) => {
+      state.closed.push({ id, reason, phase: snapshot.phase });
+      state.open = null;
+      return answer(undefined);
+    },
+  };
+  const deps = {
+    registry: { models, versions: versionStore, routing, rollouts, records: {} },
+    artefacts: createFolderArtefactStore(join(home, 'artefacts')),
+    jobs: { checkData: refuse, train: refuse, evaluate: refuse, measure: refuse },
+    judge: () => ({ kind: 'healthy', reason: 'fine', evidence: [] }),
+    lightgbmLibrary: () => answer({ path: null, reason: 'no network' }),
+    workDir: join(home, 'work'),
+    trainingMemoryMb: 512,
+    codeCommit: 'abc',
+    isRunning: () => answer(true),
+    ...change,
+  } as unknown as ActivityDeps;
+  return { deps, state, home, activities: createActivities(deps) };
+}
