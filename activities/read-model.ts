@@ -1,6 +1,7 @@
 import type { ModelRow, VersionRow } from '../db/ports.ts';
 import type { ArtefactStore, Digest } from '../domain/artefacts.ts';
-import type { ModelDefinition } from '../domain/definition.ts';
+import { isTrainable } from '../domain/definition.ts';
+import type { ModelDefinition, TrainableDefinition } from '../domain/definition.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { ArtefactManifest } from '../models/manifest.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -31,6 +32,12 @@ export async function requireVersion({ registry }: Reader, model: string, versio
   throw new DomainError('notFound', 'There is no such version', [
     { field: 'version', message: `${model} has no version ${version}`, allowed },
   ]);
+}
+
+/** @throws DomainError `refused` for a model whose versions are imported */
+export function requireTrainable(definition: ModelDefinition): TrainableDefinition {
+  if (isTrainable(definition)) return definition;
+  throw new DomainError('refused', `${definition.name} has no training data: its versions are imported`);
 }
 
 export async function readDefinition(artefacts: ArtefactStore, digest: Digest): Promise<ModelDefinition> {

@@ -9,7 +9,7 @@ import type { JobProgress, TrainingOutcome } from '../models/training/job.ts';
 import type { TrainActivities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { heartbeating } from './heartbeating.ts';
-import { readDefinition, readManifest, requireModel } from './read-model.ts';
+import { readDefinition, readManifest, requireModel, requireTrainable } from './read-model.ts';
 
 const begun = (stage: string): JobProgress => ({ stage, done: 0, total: 1, message: stage });
 
@@ -20,7 +20,7 @@ export function createTrainActivities(deps: ActivityDeps): TrainActivities {
   const workDirOf = (runId: string): string => join(deps.workDir, `train-${runId}`);
   return {
     planTraining: async ({ model, seed, algorithms }) => {
-      const { definition } = await requireModel(deps, model);
+      const definition = requireTrainable((await requireModel(deps, model)).definition);
       return {
         definitionDigest: await putJson(definition),
         dataSource: definition.data.source,
@@ -37,13 +37,13 @@ export function createTrainActivities(deps: ActivityDeps): TrainActivities {
 
     checkData: ({ definitionDigest, dataDigest }) =>
       heartbeating(begun('check'), memoryMb, async (control) => {
-        const definition = await readDefinition(artefacts, definitionDigest);
+        const definition = requireTrainable(await readDefinition(artefacts, definitionDigest));
         return jobs.checkData({ definition, dataPath: await artefacts.localPath(dataDigest) }, control);
       }),
 
     train: ({ plan, dataDigest, runId }) =>
       heartbeating(begun('start'), memoryMb, async (control) => {
-        const definition = await readDefinition(artefacts, plan.definitionDigest);
+        const definition = requireTrainable(await readDefinition(artefacts, plan.definitionDigest));
         const lightgbm = plan.algorithms.includes('gradient-boosting') ? await deps.lightgbmLibrary() : null;
         const { algorithms, seed } = plan;
         const dataPath = await artefacts.localPath(dataDigest);

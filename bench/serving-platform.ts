@@ -11,7 +11,7 @@ import { createRegistry } from '../db/create-registry.ts';
 import { migrate } from '../db/migrate.ts';
 import type { Registry } from '../db/ports.ts';
 import type { ArtefactStore } from '../domain/artefacts.ts';
-import type { ModelDefinition } from '../domain/definition.ts';
+import type { TrainableDefinition } from '../domain/definition.ts';
 import { startPostgres } from '../infra/embedded/postgres.ts';
 import { startNodeService } from '../infra/platform/node-service.ts';
 import { startKeeper } from '../infra/processes/keeper-client.ts';
@@ -32,7 +32,7 @@ export interface BenchPlatform {
   stop(): Promise<void>;
 }
 
-async function train(definition: ModelDefinition, workDir: string, log: (line: string) => void) {
+async function train(definition: TrainableDefinition, workDir: string, log: (line: string) => void) {
   const config = readConfig();
   const library = await findLightgbmLibrary({ override: config.lightgbmLibrary, cacheDir: config.cacheDir });
   log('training the example');
@@ -69,7 +69,7 @@ async function store(artefacts: ArtefactStore, model: string, outcome: TrainingO
 async function serve(
   registry: Registry,
   artefacts: ArtefactStore,
-  definition: ModelDefinition,
+  definition: TrainableDefinition,
   outcome: TrainingOutcome,
 ): Promise<void> {
   const by = 'bench';

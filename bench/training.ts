@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../adapters/config.ts';
 import { findLightgbmLibrary } from '../adapters/lightgbm-library.ts';
-import type { ModelDefinition } from '../domain/definition.ts';
+import type { TrainableDefinition } from '../domain/definition.ts';
 import { buildDataSet } from '../models/data/build-dataset.ts';
 import type { DataSet } from '../models/data/dataset.ts';
 import { readTable } from '../models/data/read-table.ts';
@@ -45,7 +45,7 @@ export const training: Bench = {
 
 /** Everything, the choice of the algorithm included, is learnt inside each fold's training part. */
 async function quality(
-  definition: ModelDefinition,
+  definition: TrainableDefinition,
   dataSet: DataSet,
   library: string | null,
   log: Log,
@@ -72,7 +72,7 @@ async function quality(
 }
 
 async function selected(
-  { training: { algorithms, folds: count, seed } }: ModelDefinition,
+  { training: { algorithms, folds: count, seed } }: TrainableDefinition,
   dataSet: DataSet,
   lightgbmLibrary: string | null,
   train: Int32Array,
@@ -111,7 +111,7 @@ async function exactness(dataSet: DataSet, library: string | null, seed: number)
   ];
 }
 
-async function speed(definition: ModelDefinition, lightgbmLibrary: string | null, log: Log): Promise<Figure[]> {
+async function speed(definition: TrainableDefinition, lightgbmLibrary: string | null, log: Log): Promise<Figure[]> {
   const workDir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const { algorithms, seed } = definition.training;
   const job = { dataPath: definition.data.source, definition, algorithms, seed, workDir, lightgbmLibrary };

@@ -5,13 +5,8 @@ import type { RolloutPlan } from './rollout/plan.ts';
 export interface ModelDefinition {
   readonly name: string;
   readonly description: string;
-  readonly data: {
-    /** Absolute path once loaded; relative paths in the file are relative to the file. */
-    readonly source: string;
-    readonly format: 'csv' | 'parquet';
-    /** CSV only. */
-    readonly delimiter: string;
-  };
+  /** `null`: the model's versions are imported, and none can be trained here. */
+  readonly data: DataSource | null;
   /** Column that identifies the entity (customer, device); never a feature. `null` when the data has none. */
   readonly entity: string | null;
   readonly target: { readonly column: string; readonly positive: string };
@@ -28,6 +23,19 @@ export interface ModelDefinition {
   readonly rollout: RolloutPolicy;
   readonly retraining: RetrainingPolicy;
 }
+
+export interface DataSource {
+  /** Absolute path once loaded; relative paths in the file are relative to the file. */
+  readonly source: string;
+  readonly format: 'csv' | 'parquet';
+  /** CSV only. */
+  readonly delimiter: string;
+}
+
+/** A definition with data: what a `model.yaml` is, and all that training takes. */
+export type TrainableDefinition = ModelDefinition & { readonly data: DataSource };
+
+export const isTrainable = (definition: ModelDefinition): definition is TrainableDefinition => definition.data !== null;
 
 export interface FeatureOverride {
   readonly type?: FeatureType;

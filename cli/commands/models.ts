@@ -91,7 +91,7 @@ async function showModel(session: Session, name: string): Promise<undefined> {
     '',
     ...renderPairs(
       [
-        ['data', definition.data.source],
+        ['data', definition.data?.source ?? 'none: its versions are imported'],
         ['target', `${definition.target.column} = ${definition.target.positive}`],
         ['entity', definition.entity ?? 'none'],
         ['aliases', aliasesInWords(model)],

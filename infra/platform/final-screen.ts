@@ -49,13 +49,14 @@ export async function findServed(
   };
 }
 
-/** `null` when the data file is gone: then the documentation has to do. */
+/** `null` when the data file is gone or the model was imported: then the documentation has to do. */
 async function exampleRequest(
   data: ModelDefinition['data'],
   features: readonly FeatureSpec[],
   entity: string | null,
 ): Promise<Readonly<Record<string, unknown>> | null> {
   try {
+    if (data === null) return null;
     const table = await readTable(data.source, data);
     const entityColumn: readonly FeatureSpec[] =
       entity === null ? [] : [{ name: entity, type: 'category', missing: 'flag', unknown: 'flag', outOfRange: 'flag' }];

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, resolve } from 'node:path';
 import { isNode, isPair, isScalar, LineCounter, parseDocument, type Document, type YAMLMap } from 'yaml';
 import type { z } from 'zod';
-import type { ModelDefinition } from '../../domain/definition.ts';
+import type { DataSource, ModelDefinition, TrainableDefinition } from '../../domain/definition.ts';
 import { describeProblems, DomainError, type Problem } from '../../domain/errors.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import { crossProblems } from './cross-checks.ts';
@@ -35,13 +35,13 @@ export function formatOfPath(path: string): { format: 'csv' | 'parquet'; delimit
  * @throws DomainError `notFound` when there is no such file; `invalidInput` with every problem at once, each with its
  *   field, its line and what is allowed
  */
-export async function loadDefinition(path: string): Promise<ModelDefinition> {
+export async function loadDefinition(path: string): Promise<TrainableDefinition> {
   const text = await readDefinitionFile(path);
   return parseDefinitionText(text, resolve(path));
 }
 
 /** The same for text that is already read; `path` says where relative paths start and is named in errors. */
-export function parseDefinitionText(text: string, path: string): ModelDefinition {
+export function parseDefinitionText(text: string, path: string): TrainableDefinition {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
@@ -67,7 +67,7 @@ export function parseDefinition(json: unknown): ModelDefinition {
   const definition = check(definitionSchema, json, (problems) =>
     unusable('The model definition', problems.map(toProblem)),
   );
-  if (!isAbsolute(definition.data.source)) {
+  if (definition.data !== null && !isAbsolute(definition.data.source)) {
     throw unusable('The model definition', [{ field: 'data.source', message: 'must be an absolute path' }]);
   }
   return definition;
@@ -118,7 +118,7 @@ function withoutEmptySections(raw: unknown): unknown {
   return Object.fromEntries(Object.entries(raw).filter(([, section]) => section !== null));
 }
 
-function resolveData(data: ModelFile['data'], path: string): ModelDefinition['data'] {
+function resolveData(data: ModelFile['data'], path: string): DataSource {
   const byEnding = formatOfPath(data.source);
   const format = data.format ?? byEnding?.format;
   if (format === undefined) {

@@ -174,7 +174,10 @@ export type ModelFile = z.output<typeof modelFileSchema>;
 /** The resolved form: what `loadDefinition` gives, as JSON. Parts with defaults may be left out, a rollout may not. */
 export const definitionSchema = z.strictObject({
   ...common,
-  data: z.strictObject({ source, format, delimiter: delimiter.default(',') }),
+  data: z
+    .strictObject({ source, format, delimiter: delimiter.default(',') })
+    .nullable()
+    .describe('`null` for a model whose versions are imported.'),
   features: z.record(columnName, featureOverride).default({}),
   rollout: rolloutResolved,
 }) satisfies z.ZodType<ModelDefinition>;

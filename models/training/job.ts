@@ -1,4 +1,4 @@
-import type { Algorithm, ModelDefinition } from '../../domain/definition.ts';
+import type { Algorithm, TrainableDefinition } from '../../domain/definition.ts';
 import type { DataReport, Evaluation, Performance } from '../../domain/evaluation.ts';
 import type { Signature } from '../../domain/signature.ts';
 import type { GoldenRow } from '../manifest.ts';
@@ -22,7 +22,7 @@ export interface JobControl {
 
 export interface DataJob {
   readonly dataPath: string;
-  readonly definition: ModelDefinition;
+  readonly definition: TrainableDefinition;
 }
 
 export interface TrainingJob extends DataJob {
