@@ -1,14 +1,13 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { freePort } from '../processes/free-port.ts';
-import { commandLine, processIdentity } from '../processes/identity.ts';
 import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import { logTail } from '../processes/log-file.ts';
 import { stopLeftOver } from '../processes/pid-file.ts';
 import { spawnService, type ServiceProcess } from '../processes/spawn-service.ts';
-import { stopProcess, type StopOptions } from '../processes/stop.ts';
+import type { StopOptions } from '../processes/stop.ts';
+import { clearPostmasterFile } from './postmaster-file.ts';
 import { DATABASE_USER, preparePostgresCluster, type Cluster } from './postgres-cluster.ts';
 
 export const POSTGRES_PORT = 5433;
@@ -76,7 +75,7 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
   const left = await stopLeftOver(runDir, 'postgres', STOP);
   if (left !== null) say(`stopped PostgreSQL ${String(left)}, left over from an earlier start`);
   const cluster = await preparePostgresCluster(home, say, options.signal);
-  await clearPostmasterFile(cluster.dataDir, say);
+  await clearPostmasterFile(cluster.dataDir, STOP, say);
   const preferred = options.port ?? POSTGRES_PORT;
   const port = options.portFixed === true ? preferred : await freePort(preferred);
   if (port !== preferred) say(`port ${String(preferred)} is busy; PostgreSQL takes ${String(port)}`);
@@ -135,25 +134,4 @@ async function waitUntilReady(
 function failure(what: string, started: ServiceProcess): Error {
   const tail = logTail(started.logFile, LOG_LINES, started.logStart);
   return new Error(`${what}. The end of ${started.logFile}:\n${tail}`);
-}
-
-/**
- * Settles a `postmaster.pid` of an earlier start. The server itself clears one whose process is gone, but refuses to
- * start when the number belongs to some other process by now (usual in containers) or to a server that lost its
- * supervisor before it was written down.
- */
-async function clearPostmasterFile(dataDir: string, say: (line: string) => void): Promise<void> {
-  const file = join(dataDir, 'postmaster.pid');
-  if (!existsSync(file)) return;
-  const pid = Math.abs(Number.parseInt(readFileSync(file, 'utf8'), 10));
-  const identity = Number.isInteger(pid) && pid > 0 ? processIdentity(pid) : null;
-  if (identity === null) return;
-  if (!commandLine(pid).includes(`-D ${dataDir}`)) {
-    say(`removing a stale postmaster.pid: process ${String(pid)} is another program by now`);
-    rmSync(file, { force: true });
-    return;
-  }
-  say(`stopping PostgreSQL ${String(pid)}, left over from an earlier start`);
-  if ((await stopProcess(pid, identity, STOP)) === 'alive')
-    throw new Error(`PostgreSQL ${String(pid)} holds ${dataDir} and does not end; stop it by hand`);
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startPostgres, type EmbeddedPostgres } from '../../../infra/embedded/postgres.ts';
-import { isRunning } from '../../../infra/processes/identity.ts';
+import { isRunning, processIdentity } from '../../../infra/processes/identity.ts';
 import { startKeeper } from '../../../infra/processes/keeper-client.ts';
 import { nodeProgram } from '../../../infra/processes/node-program.ts';
 
@@ -67,6 +67,24 @@ describe('the embedded PostgreSQL', () => {
     writeFileSync(file, stale.join('\n'));
     expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }]);
     expect(said.join('\n')).toContain('stale postmaster.pid');
+  });
+
+  it('starts when the killed server is still waiting to be collected', async () => {
+    const first = await start();
+    const file = join(first.dataDir, 'postmaster.pid');
+    process.kill(first.process.pid, 'SIGKILL');
+    await first.process.exited;
+    // A child that ended and whose parent does not look.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      const zombie = Number(((await once(parent.stdout, 'data')) as [Buffer])[0].toString());
+      await expect.poll(() => isRunning(zombie, processIdentity(zombie) ?? 'none')).toBe(false);
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/^\d+/, String(zombie)));
+      expect(() => process.kill(zombie, 0)).not.toThrow();
+      expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }]);
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 
   it('stops a server that lost its supervisor before it was written down', async () => {
