@@ -1,5 +1,8 @@
 import type { Evaluation, GateResult } from '../domain/evaluation.ts';
 import { judgeGates } from '../domain/gates.ts';
+import type { Signature } from '../domain/signature.ts';
+import type { ArtefactManifest } from '../models/manifest.ts';
+import type { ScoredFile } from '../models/onnx/open-scorer.ts';
 import type { JobControl } from '../models/training/job.ts';
 import type { ValidateActivities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -22,12 +25,16 @@ export function createValidateActivities(deps: ActivityDeps): ValidateActivities
         const manifest = await readManifest(artefacts, candidate.manifestDigest);
         const onnxPath = await artefacts.localPath(manifest.onnx.digest);
         const holdoutPath = await artefacts.localPath(manifest.holdout.digest);
-        const { signature, golden } = manifest;
-        const evaluation = await jobs.evaluate({ onnxPath, signature, holdoutPath }, control);
+        const file = scoredFile(manifest, onnxPath);
+        const labelled = manifest.holdout.rows > 0;
+        const evaluation = labelled ? await jobs.evaluate({ ...file, holdoutPath }, control) : manifest.evaluation;
         say(control, 1, 'scoring the champion on the same rows');
-        const championEvaluation = await evaluateChampion(deps, { model, version, holdoutPath }, control);
+        const { signature } = manifest;
+        const championEvaluation = labelled
+          ? await evaluateChampion(deps, { model, version, holdoutPath, signature }, control)
+          : null;
         say(control, 2, 'measuring the speed');
-        const performance = await jobs.measure({ onnxPath, signature, golden }, control);
+        const performance = await jobs.measure({ ...file, golden: manifest.golden }, control);
         const gates: readonly GateResult[] = judgeGates({ policy, evaluation, championEvaluation, performance });
         const passed = gates.every((g) => g.passed);
         await registry.versions.recordGates({ model, version, passed, results: gates, performance, runId });
@@ -37,15 +44,36 @@ export function createValidateActivities(deps: ActivityDeps): ValidateActivities
   };
 }
 
+interface ChampionRequest {
+  readonly model: string;
+  readonly version: number;
+  readonly holdoutPath: string;
+  /** The candidate's. */
+  readonly signature: Signature;
+}
+
 async function evaluateChampion(
   deps: ActivityDeps,
-  { model, version, holdoutPath }: { model: string; version: number; holdoutPath: string },
+  { model, version, holdoutPath, signature }: ChampionRequest,
   control: JobControl,
 ): Promise<Evaluation | null> {
   const { champion } = await deps.registry.versions.aliases(model);
   if (champion === undefined || champion === version) return null;
   const { manifestDigest } = await requireVersion(deps, model, champion);
   const manifest = await readManifest(deps.artefacts, manifestDigest);
-  const onnxPath = await deps.artefacts.localPath(manifest.onnx.digest);
-  return deps.jobs.evaluate({ onnxPath, signature: manifest.signature, holdoutPath }, control);
+  if (!takesSameRows(manifest, signature)) return null;
+  const file = scoredFile(manifest, await deps.artefacts.localPath(manifest.onnx.digest));
+  return deps.jobs.evaluate({ ...file, holdoutPath }, control);
 }
+
+/** Versions trained here share their data; an imported one may name its features otherwise, or refuse rows with gaps. */
+function takesSameRows({ foreign, signature }: ArtefactManifest, candidate: Signature): boolean {
+  const types = new Map(candidate.features.map((f) => [f.name, f.type]));
+  return foreign === undefined || signature.features.every((f) => types.get(f.name) === f.type && f.missing === 'flag');
+}
+
+const scoredFile = ({ signature, foreign }: ArtefactManifest, onnxPath: string): ScoredFile => ({
+  onnxPath,
+  signature,
+  ...(foreign === undefined ? {} : { foreign }),
+});

@@ -1,6 +1,9 @@
 import type { QualityMetric } from './definition.ts';
 
-/** Quality on held-out rows. Shares 0..1; log loss in nats; ECE over 10 equal-width bins. */
+/**
+ * Quality on held-out rows. Shares 0..1; log loss in nats; ECE over 10 equal-width bins. With 0 `rows` nothing was
+ * measured, and no figure means anything: an imported model came without labelled rows.
+ */
 export interface Evaluation extends Readonly<Record<QualityMetric, number>> {
   readonly rows: number;
   readonly positives: number;
@@ -11,6 +14,13 @@ export interface Evaluation extends Readonly<Record<QualityMetric, number>> {
     readonly trueNegative: number;
     readonly falseNegative: number;
   };
+}
+
+/** For a model that came without labelled rows. */
+export function notEvaluated(threshold: number): Evaluation {
+  const confusion = { truePositive: 0, falsePositive: 0, trueNegative: 0, falseNegative: 0 };
+  const figures = { auc: 0, prAuc: 0, logLoss: 0, accuracy: 0, brier: 0, ece: 0 };
+  return { ...figures, rows: 0, positives: 0, threshold, confusion };
 }
 
 export type Severity = 'info' | 'warning' | 'error';

@@ -48,6 +48,10 @@ export function judgeGates(input: GateInput): readonly GateResult[] {
 function qualityGate({ policy, evaluation }: GateInput, metric: QualityMetric): readonly GateResult[] {
   const bounds = policy.quality[metric];
   if (bounds === undefined) return [];
+  if (evaluation.rows === 0) {
+    const message = `${metric} is bounded, and the model came without labelled rows to measure it on`;
+    return [{ gate: `quality.${metric}`, passed: false, message, evidence: { value: null, rows: 0 } }];
+  }
   const value = evaluation[metric];
   const { min, max } = bounds;
   const passed =
@@ -70,12 +74,12 @@ function qualityGate({ policy, evaluation }: GateInput, metric: QualityMetric): 
 
 function championGate({ policy, evaluation, championEvaluation }: GateInput): GateResult {
   const { metric, tolerance } = policy.champion;
-  const candidate = evaluation[metric];
-  if (championEvaluation === null) {
+  const candidate = evaluation.rows === 0 ? null : evaluation[metric];
+  if (championEvaluation === null || candidate === null) {
     return {
       gate: 'champion',
       passed: true,
-      message: 'there is no champion to compare with',
+      message: candidate === null ? 'there are no labelled rows to compare on' : 'there is no champion to compare with',
       evidence: { metric, candidate, champion: null, tolerance },
     };
   }

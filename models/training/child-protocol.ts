@@ -1,20 +1,6 @@
 import type { ErrorCode, Problem } from '../../domain/errors.ts';
 import type { DataReport, Evaluation, Performance } from '../../domain/evaluation.ts';
-import type { Signature } from '../../domain/signature.ts';
-import type { GoldenRow } from '../manifest.ts';
-import type { DataJob, JobProgress, TrainingJob, TrainingOutcome } from './job.ts';
-
-export interface EvaluationJob {
-  readonly onnxPath: string;
-  readonly signature: Signature;
-  readonly holdoutPath: string;
-}
-
-export interface MeasureJob {
-  readonly onnxPath: string;
-  readonly signature: Signature;
-  readonly golden: readonly GoldenRow[];
-}
+import type { DataJob, EvaluationJob, JobProgress, MeasureJob, TrainingJob, TrainingOutcome } from './job.ts';
 
 /** What each kind of child takes and gives. */
 export interface ChildWork {

@@ -28,6 +28,8 @@ export interface SplineModel {
   readonly layout: DesignLayout;
   readonly weights: Float64Array;
   readonly intercept: number;
+  /** Means of the design's columns over the training rows. */
+  readonly means: Float64Array;
 }
 
 /** Sparse rows of equal length: entry `e` of row `r` is at `r * stride + e`; unused entries have the value 0. */
@@ -80,6 +82,13 @@ export function buildDesign(layout: DesignLayout, dataSet: DataSet, rows: Int32A
     entry += term.kind === 'spline' ? term.basis.degree + 1 : 1;
   }
   return { rows: rows.length, columns: layout.columns, stride, indices, values };
+}
+
+/** Mean of each column over the rows. */
+export function columnMeans({ rows, columns, indices, values }: Design): Float64Array {
+  const sums = new Float64Array(columns);
+  for (const [entry, column] of indices.entries()) sums[column] = (sums[column] ?? 0) + (values[entry] ?? 0);
+  return sums.map((sum) => sum / rows);
 }
 
 function termWriter(term: Term, indices: Int32Array, values: Float64Array): (x: number, at: number) => void {

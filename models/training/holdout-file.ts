@@ -4,10 +4,11 @@ import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { DomainError } from '../../domain/errors.ts';
 import type { Evaluation } from '../../domain/evaluation.ts';
-import type { FeatureRow, Signature } from '../../domain/signature.ts';
+import type { FeatureRow } from '../../domain/signature.ts';
 import type { DataSet } from '../data/dataset.ts';
 import { evaluate } from '../evaluation.ts';
-import { createRawScorer } from '../onnx/raw-scorer.ts';
+import { openScorer } from '../onnx/open-scorer.ts';
+import type { EvaluationJob } from './job.ts';
 
 /** Rows scored at once: bounds what is in memory beside two numbers per row. */
 const CHUNK_ROWS = 2_000;
@@ -31,12 +32,8 @@ export async function writeHoldout(path: string, dataSet: DataSet, rows: Int32Ar
  * Scores a model file on held-out rows, as any consumer of the file would.
  * @throws DomainError `artefactCorrupt` when the model cannot be loaded or a line cannot be read
  */
-export async function evaluateFile(job: {
-  readonly onnxPath: string;
-  readonly signature: Signature;
-  readonly holdoutPath: string;
-}): Promise<Evaluation> {
-  const scorer = await createRawScorer(job.onnxPath, job.signature.features);
+export async function evaluateFile(job: EvaluationJob): Promise<Evaluation> {
+  const scorer = await openScorer(job);
   const labels: number[] = [];
   const probabilities: number[] = [];
   let chunk: FeatureRow[] = [];

@@ -2,6 +2,7 @@ import type { Algorithm, TrainableDefinition } from '../../domain/definition.ts'
 import type { DataReport, Evaluation, Performance } from '../../domain/evaluation.ts';
 import type { Signature } from '../../domain/signature.ts';
 import type { GoldenRow } from '../manifest.ts';
+import type { ScoredFile } from '../onnx/open-scorer.ts';
 
 /** Work that runs in a child process: never on a worker's event loop. */
 export interface JobProgress {
@@ -50,17 +51,19 @@ export interface TrainingOutcome {
   readonly notes: readonly string[];
 }
 
+export interface EvaluationJob extends ScoredFile {
+  readonly holdoutPath: string;
+}
+
+export interface MeasureJob extends ScoredFile {
+  readonly golden: readonly GoldenRow[];
+}
+
 /** The parent's side; each forks a child, reports its progress, and kills it when the signal fires. */
 export interface Jobs {
   checkData(job: DataJob, control: JobControl): Promise<DataReport>;
   train(job: TrainingJob, control: JobControl): Promise<TrainingOutcome>;
   /** Scores a version on held-out rows. */
-  evaluate(
-    job: { onnxPath: string; signature: Signature; holdoutPath: string },
-    control: JobControl,
-  ): Promise<Evaluation>;
-  measure(
-    job: { onnxPath: string; signature: Signature; golden: readonly GoldenRow[] },
-    control: JobControl,
-  ): Promise<Performance>;
+  evaluate(job: EvaluationJob, control: JobControl): Promise<Evaluation>;
+  measure(job: MeasureJob, control: JobControl): Promise<Performance>;
 }

@@ -22,6 +22,8 @@ export interface Booster {
   validationMetric(): number;
   /** Probabilities by the first `rounds` trees. */
   predict(block: Block, rounds: number): Float64Array;
+  /** SHAP values of the log odds by the first `rounds` trees: per row one per column and the base. */
+  contributions(block: Block, rounds: number): Float64Array;
   dump(): LightGbmDump;
   free(): void;
 }
@@ -37,6 +39,7 @@ type NativeFunction = (...args: unknown[]) => number;
 const FLOAT32 = 0;
 const ROW_MAJOR = 1;
 const PREDICT_NORMAL = 0;
+const PREDICT_CONTRIBUTIONS = 3;
 const FIRST_VALIDATION = 1;
 const ALL_ROUNDS = -1;
 const SPLIT_IMPORTANCE = 0;
@@ -71,6 +74,11 @@ export function loadLightGbm(libraryPath: string): LightGbmApi {
 type Call = (name: keyof ReturnType<typeof bindFunctions>, ...args: unknown[]) => void;
 
 function wrapBooster(handle: unknown, parameters: string, call: Call): Booster {
+  const predict = (kind: number, block: Block, rounds: number, result: Float64Array): Float64Array => {
+    const shape = [FLOAT32, block.rows, block.columns, ROW_MAJOR];
+    call('boosterPredictForMat', handle, block.matrix, ...shape, kind, 0, rounds, parameters, [0], result);
+    return result;
+  };
   return {
     addValidation: (dataset) => call('boosterAddValidData', handle, dataset.handle),
     update() {
@@ -83,12 +91,9 @@ function wrapBooster(handle: unknown, parameters: string, call: Call): Booster {
       call('boosterGetEval', handle, FIRST_VALIDATION, [0], result);
       return result[0] as number;
     },
-    predict(block, rounds) {
-      const result = new Float64Array(block.rows);
-      const shape = [FLOAT32, block.rows, block.columns, ROW_MAJOR];
-      call('boosterPredictForMat', handle, block.matrix, ...shape, PREDICT_NORMAL, 0, rounds, parameters, [0], result);
-      return result;
-    },
+    predict: (block, rounds) => predict(PREDICT_NORMAL, block, rounds, new Float64Array(block.rows)),
+    contributions: (block, rounds) =>
+      predict(PREDICT_CONTRIBUTIONS, block, rounds, new Float64Array(block.rows * (block.columns + 1))),
     dump() {
       const length = [0];
       call('boosterDumpModel', handle, 0, ALL_ROUNDS, SPLIT_IMPORTANCE, 0, length, new Uint8Array(1));

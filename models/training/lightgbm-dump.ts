@@ -7,6 +7,8 @@ export type LightGbmNode = LightGbmLeaf | LightGbmSplit;
 
 export interface LightGbmLeaf {
   readonly leaf_value: number;
+  /** Training rows in the leaf. A tree that is a single leaf has none. */
+  readonly leaf_count?: number;
 }
 
 export interface LightGbmSplit {

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { Performance } from '../../domain/evaluation.ts';
-import type { Signature } from '../../domain/signature.ts';
 import type { GoldenRow } from '../manifest.ts';
-import { createRawScorer } from '../onnx/raw-scorer.ts';
+import { openScorer } from '../onnx/open-scorer.ts';
+import type { MeasureJob } from './job.ts';
 
 /** Before measuring: memory is mapped, code compiled, onnxruntime's arenas have grown. */
 const WARM_UP_RUNS = 100;
@@ -15,13 +15,9 @@ const BATCH_RUNS = 15;
  * Speed of a model file with raw named inputs on one thread, in a process that does nothing else.
  * Rows per second is the median of batches, which one hiccup of the machine does not move.
  */
-export async function measureFile(job: {
-  readonly onnxPath: string;
-  readonly signature: Signature;
-  readonly golden: readonly GoldenRow[];
-}): Promise<Performance> {
-  const bytes = await readFile(job.onnxPath);
-  const scorer = await createRawScorer(bytes, job.signature.features);
+export async function measureFile(job: MeasureJob): Promise<Performance> {
+  const { size } = await stat(job.onnxPath);
+  const scorer = await openScorer(job);
   const row = (i: number) => (job.golden[i % job.golden.length] as GoldenRow).features;
   const timed = async (runs: number, rowsPerRun: number): Promise<Float64Array> => {
     const timesMs = new Float64Array(runs);
@@ -42,7 +38,7 @@ export async function measureFile(job: {
       singleRowP50Ms: at(single, 0.5),
       singleRowP95Ms: at(single, 0.95),
       rowsPerSecond: (BATCH_ROWS / at(batch, 0.5)) * 1000,
-      artefactBytes: bytes.length,
+      artefactBytes: size,
       runs: SINGLE_ROW_RUNS,
     };
   } finally {

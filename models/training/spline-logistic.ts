@@ -1,7 +1,7 @@
 import { logLoss } from '../evaluation.ts';
 import type { DataSet } from '../data/dataset.ts';
 import { writeSplineOnnx } from '../onnx/spline-graph.ts';
-import { buildDesign, learnLayout } from './design.ts';
+import { buildDesign, columnMeans, learnLayout } from './design.ts';
 import type { Design } from './design.ts';
 import { splits } from './folds.ts';
 import type { Folds } from './folds.ts';
@@ -69,10 +69,12 @@ function fit(dataSet: DataSet, parameters: Parameters, rows: Int32Array): Fitted
   const { knots, l2 } = spelledOut(parameters);
   const layout = learnLayout(dataSet, rows, knots);
   const labels = Uint8Array.from(rows, (row) => dataSet.labels[row] as number);
-  const fitted = fitLogistic(buildDesign(layout, dataSet, rows), labels, l2);
+  const design = buildDesign(layout, dataSet, rows);
+  const fitted = fitLogistic(design, labels, l2);
+  const means = columnMeans(design);
   return {
     predict: (data, wanted) => predictLogistic(buildDesign(layout, data, wanted), fitted),
-    toOnnx: () => writeSplineOnnx(dataSet.features, { layout, ...fitted }),
+    toOnnx: () => writeSplineOnnx(dataSet.features, { layout, ...fitted, means }),
   };
 }
 
