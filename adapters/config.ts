@@ -13,6 +13,8 @@ const environment = z.object({
   SLUICE_PORT: optional(port),
   SLUICE_WORKER_METRICS_PORT: optional(port),
   SLUICE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])),
+  SLUICE_JOURNAL_MAX_MB: optional(z.coerce.number().int().min(64).max(1_048_576)),
+  SLUICE_JOURNAL_MAX_AGE_HOURS: optional(z.coerce.number().int().min(1).max(8_760)),
   SLUICE_TASK_QUEUE: optional(z.string().min(1).max(200)),
   SLUICE_TRAINING_MEMORY_MB: optional(z.coerce.number().int().min(256).max(262_144)),
   DATABASE_URL: optional(
@@ -29,6 +31,8 @@ export interface Config {
   /** Programs and libraries fetched once. */
   readonly cacheDir: string;
   readonly artefactDir: string;
+  /** Records of answered predictions on their way to the database; at the first of the two bounds the oldest go. */
+  readonly journal: { readonly dir: string; readonly bytesMax: number; readonly ageMaxMs: number };
   readonly host: string;
   readonly port: number;
   /** Prometheus port of the worker on loopback, 0 for a free one; `null`: not served. */
@@ -61,6 +65,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     home,
     cacheDir: resolve(e.SLUICE_CACHE ?? `${home}/cache`),
     artefactDir: `${home}/artefacts`,
+    journal: {
+      dir: `${home}/journal`,
+      bytesMax: (e.SLUICE_JOURNAL_MAX_MB ?? 2048) * 1024 * 1024,
+      ageMaxMs: (e.SLUICE_JOURNAL_MAX_AGE_HOURS ?? 72) * 3_600_000,
+    },
     host: e.SLUICE_HOST ?? '127.0.0.1',
     port: e.SLUICE_PORT ?? 8080,
     workerMetricsPort: e.SLUICE_WORKER_METRICS_PORT ?? null,

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { RiskCategory } from '../domain/records.ts';
 import type { Route, Variant } from '../domain/routing.ts';
+import type { MetricsSnapshot } from './metrics-snapshot.ts';
 
 /** 0.1 ms to 1 s: a prediction takes parts of a millisecond, the promises stand at 10, 50, 100 and 150 ms. */
 const LATENCY_BUCKETS_SECONDS = [
@@ -25,6 +26,17 @@ export interface ServingGauges {
   }[];
 }
 
+/** What the journal's metrics read when they are scraped; counts are since the start. */
+export interface JournalGauges {
+  readonly bytes: number;
+  readonly lagSeconds: number;
+  readonly shipped: number;
+  readonly dropped: number;
+  readonly rejected: number;
+  /** Records that the journal could not take: they wait in memory. */
+  readonly spilled: number;
+}
+
 export interface Metrics {
   /** One row that a version was asked for. */
   observe(model: string, version: number, variant: Variant, status: PredictionStatus, latencyMs: number): void;
@@ -41,8 +53,11 @@ export interface Metrics {
     readonly error: string | null;
   }): void;
   watchServing(read: () => ServingGauges): void;
+  watchJournal(read: () => JournalGauges): void;
   readonly contentType: string;
   text(): Promise<string>;
+  /** For the process that adds several up. */
+  snapshot(): Promise<MetricsSnapshot>;
 }
 
 /**
@@ -58,8 +73,10 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
     ...predictions,
     request: requests,
     watchServing: (read) => createServingGauges(registry, read),
+    watchJournal: (read) => createJournalMetrics(registry, read),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    snapshot: () => registry.getMetricsAsJSON(),
   };
 }
 
@@ -184,4 +201,34 @@ function createServingGauges(registry: Registry, read: () => ServingGauges): voi
       }
     },
   );
+}
+
+function createJournalMetrics(registry: Registry, read: () => JournalGauges): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, value: (journal: JournalGauges) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value(read()));
+      },
+    });
+  // The counting is the journal's own: a scrape takes over what it says.
+  const counter = (name: string, help: string, value: (journal: JournalGauges) => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value(read()));
+      },
+    });
+  gauge('journal_bytes', 'Bytes of the journal of predictions on the disk', (j) => j.bytes);
+  gauge('journal_lag_seconds', 'Age of the oldest prediction that is not in the database yet', (j) => j.lagSeconds);
+  counter('journal_shipped_total', 'Prediction records taken over by the database', (j) => j.shipped);
+  counter('journal_dropped_records_total', 'Prediction records lost at the bound of the journal', (j) => j.dropped);
+  counter('journal_rejected_records_total', 'Prediction records put aside: refused or damaged', (j) => j.rejected);
+  counter('journal_spilled_records_total', 'Prediction records the journal could not take', (j) => j.spilled);
 }

@@ -16,6 +16,7 @@ import { auditOperations } from './routes/audit.ts';
 import { docsOperations } from './routes/docs.ts';
 import { feedbackOperations } from './routes/feedback.ts';
 import { healthOperations } from './routes/health.ts';
+import type { JournalHealth } from './routes/health.ts';
 import { keyOperations } from './routes/keys.ts';
 import { metricsOperations } from './routes/metrics.ts';
 import { modelOperations } from './routes/models.ts';
@@ -36,6 +37,8 @@ export interface AppDeps {
   readonly log: Log;
   /** By name; each resolves when its service answers. For `/health/detailed`. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
+  /** Absent: predictions are not journalled. */
+  readonly journal?: () => JournalHealth;
   readonly isDraining: () => boolean;
   /** Epoch ms. */
   readonly now: () => number;
@@ -52,6 +55,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   registerOperations(app, operations, deps);
   const { metrics, serving } = deps;
   metrics.watchServing(() => ({ ...serving.status(), models: serving.served() }));
+  if (deps.journal !== undefined) metrics.watchJournal(deps.journal);
   app.all('*', observeRequests(metrics, 'unmatched'), (c) => {
     throw notServed(operations, c.req.path);
   });

@@ -12,8 +12,15 @@ export interface SegmentPart {
   readonly untilBytes: number;
   /** When the first frame was written; `null` when none was taken. */
   readonly oldestMs: number | null;
-  /** What no frame could be made of, of a segment that will not grow: torn or damaged. */
-  readonly broken: readonly { readonly bytes: Buffer; readonly atBytes: number }[];
+  /** What no frame could be made of, in a segment that will not grow. */
+  readonly broken: readonly BrokenPart[];
+}
+
+export interface BrokenPart {
+  readonly bytes: Buffer;
+  readonly atBytes: number;
+  /** Nothing sound comes behind it: the last write before a power cut or on a full disk. */
+  readonly isTail: boolean;
 }
 
 export interface ReadLimits {
@@ -46,7 +53,7 @@ export async function readSegment(path: string, fromBytes: number, limits: ReadL
 
 function takeFrames(window: Buffer, fromBytes: number, limits: ReadLimits & { reachesEnd: boolean }): SegmentPart {
   const lines: string[] = [];
-  const broken: { bytes: Buffer; atBytes: number }[] = [];
+  const broken: BrokenPart[] = [];
   let oldestMs: number | null = null;
   let at = 0;
   while (at < window.length && lines.length < limits.recordsMax) {
@@ -62,7 +69,7 @@ function takeFrames(window: Buffer, fromBytes: number, limits: ReadLimits & { re
     if (mayBecomeWhole || (at > 0 && !limits.reachesEnd)) break;
     const next = findFrame(window, at + 1);
     const until = next === -1 ? window.length : next;
-    broken.push({ bytes: window.subarray(at, until), atBytes: fromBytes + at });
+    broken.push({ bytes: window.subarray(at, until), atBytes: fromBytes + at, isTail: next === -1 });
     at = until;
   }
   return { lines, untilBytes: fromBytes + at, oldestMs, broken };

@@ -1,3 +1,4 @@
+import type { JournalGauges } from '../../adapters/metrics.ts';
 import { answerJson } from '../answers.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
@@ -11,11 +12,21 @@ import { withTimeLimit } from '../time-limit.ts';
 const CHECK_TIMEOUT_MS = 2_000;
 const MEGABYTE = 1024 * 1024;
 
+/** Counts are since the start. */
+export interface JournalHealth extends JournalGauges {
+  /** Records in the journal that wait for the database; an estimate. */
+  readonly waiting: number;
+  /** Records cannot be journalled just now. */
+  readonly notWritable: boolean;
+}
+
 export interface HealthDeps {
   readonly serving: Pick<Serving, 'served' | 'status'>;
   readonly keys: Pick<KeyDirectory, 'status'>;
   /** By name; each resolves when its service answers. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
+  /** Absent: predictions are not journalled. */
+  readonly journal?: (() => JournalHealth) | undefined;
   /** True from the first SIGTERM on. */
   readonly isDraining: () => boolean;
   /** Of the platform. */
@@ -51,14 +62,12 @@ async function checkOne(check: () => Promise<void>) {
 
 async function describeHealth(deps: HealthDeps) {
   const { recordsQueued, recordsDropped } = deps.serving.status();
+  const journal = deps.journal?.();
   const names = Object.keys(deps.checks);
   const checked = await Promise.all(Object.values(deps.checks).map(checkOne));
   const { keys, ageMs } = deps.keys.status();
   return {
-    status: statusOf(
-      deps,
-      checked.every((d) => d.status === 'up'),
-    ),
+    status: statusOf(deps, checked.every((d) => d.status === 'up') && journal?.notWritable !== true),
     reasons: unreadyReasons(deps),
     version: deps.version,
     node: process.version,
@@ -70,9 +79,18 @@ async function describeHealth(deps: HealthDeps) {
       generation,
       routes: routes.map(({ variant, version, weightPercent }) => ({ variant, version, weightPercent })),
     })),
-    records: { queued: recordsQueued, dropped: recordsDropped },
+    records: {
+      queued: recordsQueued + (journal?.waiting ?? 0),
+      dropped: recordsDropped + (journal?.dropped ?? 0),
+    },
+    ...(journal === undefined ? {} : { journal: describeJournal(journal) }),
     keys: { loaded: keys, age_ms: ageMs },
   };
+}
+
+function describeJournal({ bytes, lagSeconds, shipped, dropped, rejected, spilled, notWritable }: JournalHealth) {
+  const lag = Math.round(lagSeconds * 10) / 10;
+  return { bytes, lag_s: lag, shipped, dropped, rejected, spilled, failing: notWritable };
 }
 
 /** `/alive`, `/livez`, `/ready`, `/readyz`, `/health`, `/health/detailed`. */

@@ -29,7 +29,22 @@ export const detailedHealthSchema = z
     memory_mb: z.number().openapi({ description: 'Resident memory of the process' }),
     dependencies: z.record(z.string(), dependencySchema),
     models: z.array(z.strictObject({ model: z.string(), generation: z.int(), routes: z.array(routeSchema) })),
-    records: z.strictObject({ queued: z.int(), dropped: z.int() }),
+    records: z.strictObject({
+      queued: z.int().openapi({ description: 'Waiting for the database; of those in the journal, an estimate' }),
+      dropped: z.int(),
+    }),
+    journal: z
+      .strictObject({
+        bytes: z.int(),
+        lag_s: z.number().openapi({ description: 'Age of the oldest record that is not in the database yet' }),
+        shipped: z.int(),
+        dropped: z.int().openapi({ description: 'Lost at the bound of the journal' }),
+        rejected: z.int().openapi({ description: 'Put aside: refused by the database, or damaged' }),
+        spilled: z.int().openapi({ description: 'Not taken by the journal (a full disk): kept in memory' }),
+        failing: z.boolean().openapi({ description: 'It cannot be written just now' }),
+      })
+      .optional()
+      .openapi({ description: 'Absent where predictions are not journalled' }),
     keys: z.strictObject({ loaded: z.int(), age_ms: z.number().nullable() }),
   })
   .openapi('DetailedHealth');

@@ -49,6 +49,27 @@ describe('health', () => {
     });
   });
 
+  it('tells how the journal stands, and is degraded while it cannot be written', async () => {
+    const figures = { bytes: 4096, lagSeconds: 1.25, shipped: 7, dropped: 5, rejected: 1, spilled: 3, waiting: 10 };
+    let notWritable = false;
+    const { call } = await createTestApp({ journal: () => ({ ...figures, notWritable }) });
+    const ok = await call('GET', '/health/detailed');
+    expect(ok.json).toMatchObject({
+      status: 'ok',
+      // Two of the fake wait in memory.
+      records: { queued: 12, dropped: 5 },
+      journal: { bytes: 4096, lag_s: 1.3, shipped: 7, dropped: 5, rejected: 1, spilled: 3, failing: false },
+    });
+    notWritable = true;
+    const full = await call('GET', '/health/detailed');
+    expect(full.json).toMatchObject({ status: 'degraded', journal: { failing: true } });
+    const { text } = await call('GET', '/metrics');
+    expect(text).toContain('journal_bytes 4096');
+    expect(text).toContain('journal_lag_seconds 1.25');
+    expect(text).toContain('journal_shipped_total 7');
+    expect(text).toContain('journal_dropped_records_total 5');
+  });
+
   it('gives up on a dependency that does not answer', async () => {
     const { call, control } = await createTestApp();
     control.check.mockReturnValueOnce(new Promise(() => undefined));
