@@ -1,10 +1,8 @@
 /** `text/csv`: cells become what JSON would have sent, by the signature and not by what they look like. */
 import { isUtf8 } from 'node:buffer';
-import { CsvError } from 'csv-parse/sync';
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
 import { DomainError } from '../../../domain/errors.ts';
 import type { FeatureSpec, FeatureValue, Signature } from '../../../domain/signature.ts';
-import { parseDecimal } from '../../../models/data/column-builder.ts';
 import { BATCH_ROWS_MAX } from '../../schemas/predictions.ts';
 import type { PredictRequest } from '../../serving/contract.ts';
 import type { ProblemList } from '../problem-list.ts';
@@ -13,6 +11,8 @@ import { tableRows } from './scoring-json.ts';
 
 /** Some lines more than are answered, so that the count is refused and not cut. */
 const LINES_MAX = BATCH_ROWS_MAX + 2;
+/** A decimal number as data files write it. A leading zero (`007`) is a text, as in the training data. */
+const NUMERAL = /^[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
  * @param header `present` and `absent` as the media type's parameter says (RFC 4180); `null`: the first line is one when
@@ -66,7 +66,7 @@ function cellValue(text: string, spec: FeatureSpec | undefined): FeatureValue {
   switch (spec?.type) {
     case 'number':
     case 'integer':
-      return parseDecimal(text) ?? text;
+      return NUMERAL.test(text.trim()) ? Number(text) : text;
     case 'boolean':
       return /^(true|false)$/i.test(text.trim()) ? text.trim().toLowerCase() === 'true' : text;
     case 'category':
