@@ -29,6 +29,7 @@ export function answer(
     ...SECURITY_HEADERS,
     ...(contentType === null ? {} : { 'content-type': contentType }),
     'x-request-id': c.get('requestId'),
+    ...c.get('rateHeaders'),
     ...extra,
   };
   return new Response(body as ConstructorParameters<typeof Response>[0], { status, headers });

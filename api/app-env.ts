@@ -1,4 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
+import type { ExtraHeaders } from './answers.ts';
 import type { ErrorForm } from './error-form.ts';
 import type { Principal } from './security/key-directory.ts';
 
@@ -16,6 +17,8 @@ export interface AppEnv {
     errorCode?: string;
     /** Set on the routes of a compatibility protocol; absent: problem details. */
     errorForm?: ErrorForm;
+    /** Set where the caller's key has a limit. */
+    rateHeaders?: ExtraHeaders;
     /** Set on every route that needs a permission. */
     principal?: Principal;
   };

@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<ErrorCode, string>> = {
   payloadTooLarge: 'The body is too large',
   unsupportedMediaType: 'Not a type this operation takes',
   refused: 'A rule of the platform says no',
+  rateLimited: 'Too much asked for now',
   dataInvalid: 'The data cannot be used',
   trainingFailed: 'The training failed',
   artefactCorrupt: 'An artefact is damaged',
@@ -38,7 +39,8 @@ function headersOf(error: DomainError): ExtraHeaders {
     case 'unauthenticated':
       return { 'www-authenticate': 'ApiKey realm="sluice", header="X-API-Key"' };
     case 'unavailable':
-      return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+    case 'rateLimited':
+      return { 'retry-after': String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS) };
     case 'methodNotAllowed':
       return { allow: (error.problems[0]?.allowed ?? []).join(', ') };
     default:

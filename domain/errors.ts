@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   unsupportedMediaType: { status: 415, retryable: false },
   /** A rule of the platform says no (for example a version whose gates failed may not be rolled out). */
   refused: { status: 409, retryable: false },
+  /** The caller's share is used up for now. */
+  rateLimited: { status: 429, retryable: true },
   dataInvalid: { status: 422, retryable: false },
   trainingFailed: { status: 500, retryable: false },
   artefactCorrupt: { status: 500, retryable: false },
@@ -36,12 +38,20 @@ export interface Problem {
 export class DomainError extends Error {
   readonly code: ErrorCode;
   readonly problems: readonly Problem[];
+  /** When a retry may succeed, where that is known. */
+  readonly retryAfterSeconds: number | null;
 
-  constructor(code: ErrorCode, message: string, problems: readonly Problem[] = []) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    problems: readonly Problem[] = [],
+    retryAfterSeconds: number | null = null,
+  ) {
     super(message);
     this.name = 'DomainError';
     this.code = code;
     this.problems = problems;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
