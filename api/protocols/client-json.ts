@@ -10,7 +10,7 @@ const STRING_OR_NAN = /"(?:[^"\\]|\\.)*"|\bNaN\b/g;
  * `Infinity` stays an error.
  * @throws DomainError `malformedRequest` with the position
  */
-export function parseClientJson(bytes: Buffer): unknown {
+function parseClientJson(bytes: Buffer): unknown {
   if (!bytes.includes('NaN') || !isUtf8(bytes)) return parseJson(bytes);
   const text = bytes.toString('utf8').replace(STRING_OR_NAN, (found) => (found === 'NaN' ? 'null' : found));
   return parseJson(Buffer.from(text, 'utf8'));

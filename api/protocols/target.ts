@@ -10,7 +10,7 @@ export interface Target {
 }
 
 /** The route with the largest share stands for the model: most answers come from it. */
-export function mainSignature({ routes }: ServedModel): Signature | undefined {
+function mainSignature({ routes }: ServedModel): Signature | undefined {
   const [main] = [...routes].sort((a, b) => b.weightPercent - a.weightPercent);
   return main?.signature;
 }

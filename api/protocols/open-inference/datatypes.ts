@@ -65,7 +65,7 @@ const boolean: FixedType = {
 };
 
 /** All but BYTES, whose elements differ in length, and the half floats, which no feature needs. */
-export const FIXED_TYPES: Readonly<Record<string, FixedType>> = {
+const FIXED_TYPES: Readonly<Record<string, FixedType>> = {
   BOOL: boolean,
   UINT8: integer(8, false),
   UINT16: integer(16, false),
