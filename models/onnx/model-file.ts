@@ -3,6 +3,8 @@ import type { onnx } from 'onnx-proto';
 import { OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { FeatureSpec } from '../../domain/signature.ts';
+import { BACKGROUND_KEY, writeBackground } from '../explain/background.ts';
+import type { Background } from '../explain/background.ts';
 import { ML_DOMAIN, tensorInfo } from './graph.ts';
 import type { GraphPart } from './graph.ts';
 import { rawInputs } from './raw-inputs.ts';
@@ -17,9 +19,14 @@ const ML_OPSET = 3;
 /**
  * Puts the raw named inputs before `scorer`, which reads the tensor `features` and makes `probability`. The same
  * arguments give the same bytes.
+ * @param background what explanations need to know of the training rows; `null`: they will be refused
  * @throws DomainError `invalidInput` when a feature has the name of a tensor inside the graph
  */
-export function writeModel(features: readonly FeatureSpec[], scorer: GraphPart): Uint8Array {
+export function writeModel(
+  features: readonly FeatureSpec[],
+  scorer: GraphPart,
+  background: Background | null,
+): Uint8Array {
   const front = rawInputs(features);
   const nodes = [...front.nodes, ...scorer.nodes];
   refuseCollisions(features, nodes, scorer.constants);
@@ -37,6 +44,7 @@ export function writeModel(features: readonly FeatureSpec[], scorer: GraphPart):
       input: [...front.inputs],
       output: [tensorInfo(OUTPUT_TENSOR, TensorProto.DataType.FLOAT)],
     },
+    metadataProps: background === null ? [] : [{ key: BACKGROUND_KEY, value: writeBackground(background) }],
   };
   return ModelProto.encode(model).finish();
 }

@@ -1,6 +1,6 @@
 import { CATEGORY_MISSING, ENCODED_TENSOR, OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import type { FeatureSpec } from '../../domain/signature.ts';
-import { createBasisEvaluator } from '../training/spline-basis.ts';
+import { basisSize, createBasisEvaluator } from '../training/spline-basis.ts';
 import type { SplineModel, Term } from '../training/design.ts';
 import { attribute, cast, constant, node } from './graph.ts';
 import type { GraphPart } from './graph.ts';
@@ -13,7 +13,34 @@ import { writeModel } from './model-file.ts';
  * curve stays constant. All arithmetic is in double: only the last rounding, to the float answer, is left.
  */
 export function writeSplineOnnx(features: readonly FeatureSpec[], model: SplineModel): Uint8Array {
-  return writeModel(features, splineScorer(model));
+  return writeModel(features, splineScorer(model), { kind: 'additive', means: meanAdditions(features.length, model) });
+}
+
+/**
+ * Mean over the training rows of what each feature adds to `start`: a curve counts from its value at the first knot, as
+ * its intervals do.
+ */
+function meanAdditions(featureCount: number, { layout, weights, means }: SplineModel): readonly number[] {
+  const additions = new Array<number>(featureCount).fill(0);
+  for (const term of layout.terms) {
+    let mean = term.kind === 'spline' ? -expandCurve(term, weights).start : 0;
+    for (let i = term.offset; i < term.offset + termSize(term); i += 1) {
+      mean += (weights[i] as number) * (means[i] as number);
+    }
+    additions[term.feature] = (additions[term.feature] as number) + mean;
+  }
+  return additions;
+}
+
+function termSize(term: Term): number {
+  switch (term.kind) {
+    case 'spline':
+      return basisSize(term.basis);
+    case 'categories':
+      return term.count;
+    case 'missing':
+      return 1;
+  }
 }
 
 interface Interval {

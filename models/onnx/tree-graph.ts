@@ -10,13 +10,26 @@ import { writeModel } from './model-file.ts';
 export function writeTreeOnnx(features: readonly FeatureSpec[], dump: LightGbmDump): Uint8Array {
   const table = createNodeTable();
   for (const [tree, { tree_structure }] of dump.tree_info.entries()) addTree(table, tree, tree_structure);
-  return writeModel(features, {
+  const scorer = {
     nodes: [
       node('TreeEnsembleRegressor', [ENCODED_TENSOR], 'odds', tableAttributes(table), ML_DOMAIN),
       node('Sigmoid', ['odds'], OUTPUT_TENSOR),
     ],
     constants: [],
-  });
+  };
+  const leafRows = dump.tree_info.flatMap(({ tree_structure }) => rowsOfLeaves(tree_structure));
+  const counted = leafRows.filter((rows) => rows !== undefined);
+  const complete = counted.length === leafRows.length;
+  return writeModel(features, scorer, complete ? { kind: 'trees', leafRows: counted } : null);
+}
+
+/** Training rows by leaf, in the order in which `addTree` lists them. */
+function rowsOfLeaves(root: LightGbmNode): readonly (number | undefined)[] {
+  // A tree of one leaf tells no rows, and none are needed: every row is in it.
+  if (isLeaf(root)) return [Math.max(1, root.leaf_count ?? 1)];
+  const visit = (tip: LightGbmNode): readonly (number | undefined)[] =>
+    isLeaf(tip) ? [tip.leaf_count] : [...visit(tip.left_child), ...visit(tip.right_child)];
+  return visit(root);
 }
 
 /** The parallel lists of the operator, under the operator's own names. */
