@@ -12,7 +12,7 @@ const full = (): never => {
 describe('the journal writer', () => {
   it('appends the records of one turn with one write, before anybody who waits for it goes on', async () => {
     const dir = temporaryFolder();
-    const writes = vi.fn(writeSync as SegmentIo['writeSync']);
+    const writes = vi.fn<SegmentIo['writeSync']>(writeSync);
     const { writer, instance } = openWriter(dir, { io: { openSync, writeSync: writes } });
     const turn = records(3);
     const answered: string[] = [];
