@@ -10,7 +10,7 @@ import type { StopOptions } from '../processes/stop.ts';
 import { clearPostmasterFile } from './postmaster-file.ts';
 import { DATABASE_USER, preparePostgresCluster, type Cluster } from './postgres-cluster.ts';
 
-export const POSTGRES_PORT = 5433;
+const POSTGRES_PORT = 5433;
 /** Recovery after a kill replays the log since the last checkpoint: seconds, minutes in the worst case. */
 const START_TIMEOUT_MS = 180_000;
 const POLL_MS = 50;

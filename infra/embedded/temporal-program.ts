@@ -46,7 +46,7 @@ export async function temporalProgram(options: TemporalProgramOptions): Promise<
   }
 }
 
-export function findOnPath(name: string, searchPath: string): string | null {
+function findOnPath(name: string, searchPath: string): string | null {
   for (const folder of searchPath.split(delimiter)) {
     if (folder === '' || folder.includes('node_modules')) continue;
     const file = join(folder, name);

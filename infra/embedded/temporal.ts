@@ -11,8 +11,8 @@ import type { StopOptions } from '../processes/stop.ts';
 import { SEARCH_ATTRIBUTE_TYPES } from './search-attributes.ts';
 import { temporalProgram } from './temporal-program.ts';
 
-export const TEMPORAL_PORT = 7233;
-export const TEMPORAL_UI_PORT = 8233;
+const TEMPORAL_PORT = 7233;
+const TEMPORAL_UI_PORT = 8233;
 /** The dev server takes 1 to 3 s, more when it opens a large store. */
 const START_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;

@@ -2,7 +2,7 @@ import { closeSync, copyFileSync, mkdirSync, openSync, readSync, statSync, trunc
 import { dirname } from 'node:path';
 
 /** One log keeps at most this much, and as much again in `<name>.1`. */
-export const LOG_BYTES_MAX = 32 * 1024 * 1024;
+const LOG_BYTES_MAX = 32 * 1024 * 1024;
 const TAIL_BYTES = 4_096;
 
 /** Opens a log for appending, so that several writers and a truncation in between are harmless. The caller closes it. */
