@@ -11,6 +11,7 @@ const environment = z.object({
   SLUICE_CACHE: optional(z.string()),
   SLUICE_HOST: optional(z.string()),
   SLUICE_PORT: optional(port),
+  SLUICE_API_PROCESSES: optional(z.coerce.number().int().min(1).max(64)),
   SLUICE_WORKER_METRICS_PORT: optional(port),
   SLUICE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])),
   SLUICE_JOURNAL_MAX_MB: optional(z.coerce.number().int().min(64).max(1_048_576)),
@@ -35,6 +36,8 @@ export interface Config {
   readonly journal: { readonly dir: string; readonly bytesMax: number; readonly ageMaxMs: number };
   readonly host: string;
   readonly port: number;
+  /** Serving processes of the API; `null`: one per core that the container has. */
+  readonly apiProcesses: number | null;
   /** Prometheus port of the worker on loopback, 0 for a free one; `null`: not served. */
   readonly workerMetricsPort: number | null;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -72,6 +75,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     },
     host: e.SLUICE_HOST ?? '127.0.0.1',
     port: e.SLUICE_PORT ?? 8080,
+    apiProcesses: e.SLUICE_API_PROCESSES ?? null,
     workerMetricsPort: e.SLUICE_WORKER_METRICS_PORT ?? null,
     logLevel: e.SLUICE_LOG_LEVEL ?? 'info',
     taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',

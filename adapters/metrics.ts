@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { Aggregator } from 'prom-client';
 import type { RiskCategory } from '../domain/records.ts';
 import type { Route, Variant } from '../domain/routing.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
@@ -54,6 +55,8 @@ export interface Metrics {
   }): void;
   watchServing(read: () => ServingGauges): void;
   watchJournal(read: () => JournalGauges): void;
+  /** In the primary alone: the processes it keeps. */
+  watchFleet(read: () => { readonly serving: number; readonly crashes: number }): void;
   readonly contentType: string;
   text(): Promise<string>;
   /** For the process that adds several up. */
@@ -74,6 +77,7 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
     request: requests,
     watchServing: (read) => createServingGauges(registry, read),
     watchJournal: (read) => createJournalMetrics(registry, read),
+    watchFleet: (read) => createFleetMetrics(registry, read),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     snapshot: () => registry.getMetricsAsJSON(),
@@ -170,27 +174,49 @@ function createRequestMetrics(registry: Registry): Metrics['request'] {
 
 function createServingGauges(registry: Registry, read: () => ServingGauges): void {
   const registers = [registry];
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[], set: (g: Gauge<L>) => void) =>
+  /** `aggregator`: how the values of several processes meet; default as a sum. */
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    set: (g: Gauge<L>) => void,
+    aggregator: Aggregator = 'sum',
+  ) =>
     new Gauge<L>({
       name,
       help,
       labelNames: [...labelNames],
       registers,
+      aggregator,
       collect() {
         this.reset();
         set(this);
       },
     });
-  gauge('serving_ready', '1 when every routed version is loaded and proven', [], (g) => g.set(read().ready ? 1 : 0));
+  // A process that lags behind is what an operator wants to see.
+  const whole = 'min';
+  gauge(
+    'serving_ready',
+    '1 when every routed version is loaded and proven',
+    [],
+    (g) => g.set(read().ready ? 1 : 0),
+    whole,
+  );
   gauge('prediction_records_queued', 'Prediction records waiting for the database', [], (g) =>
     g.set(read().recordsQueued),
   );
   gauge('prediction_records_dropped', 'Prediction records given up since the start: the buffer was full', [], (g) =>
     g.set(read().recordsDropped),
   );
-  gauge('routing_generation', 'Generation of the routing in force, by model', ['model'], (g) => {
-    for (const { model, generation } of read().models) g.set({ model }, generation);
-  });
+  gauge(
+    'routing_generation',
+    'Generation of the routing in force, by model',
+    ['model'],
+    (g: Gauge<'model'>) => {
+      for (const { model, generation } of read().models) g.set({ model }, generation);
+    },
+    whole,
+  );
   gauge(
     'routing_weight_percent',
     'Share of traffic, by variant',
@@ -200,6 +226,7 @@ function createServingGauges(registry: Registry, read: () => ServingGauges): voi
         for (const r of routes) g.set({ model, model_version: String(r.version), variant: r.variant }, r.weightPercent);
       }
     },
+    'first',
   );
 }
 
@@ -231,4 +258,28 @@ function createJournalMetrics(registry: Registry, read: () => JournalGauges): vo
   counter('journal_dropped_records_total', 'Prediction records lost at the bound of the journal', (j) => j.dropped);
   counter('journal_rejected_records_total', 'Prediction records put aside: refused or damaged', (j) => j.rejected);
   counter('journal_spilled_records_total', 'Prediction records the journal could not take', (j) => j.spilled);
+}
+
+function createFleetMetrics(
+  registry: Registry,
+  read: () => { readonly serving: number; readonly crashes: number },
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'api_processes',
+    help: 'Processes of the API that answer now',
+    registers,
+    collect() {
+      this.set(read().serving);
+    },
+  });
+  new Counter({
+    name: 'api_process_crashes_total',
+    help: 'Processes of the API that ended by themselves, and were replaced',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(read().crashes);
+    },
+  });
 }

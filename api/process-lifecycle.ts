@@ -4,11 +4,20 @@ import type { Log } from './log.ts';
 /** The supervisor waits 15 s before it kills: what is not done by then would be lost either way. */
 const SHUTDOWN_LIMIT_MS = 14_000;
 
+/** Who is not ordered to stop within this after asking for it stops by itself. */
+const ORDER_LIMIT_MS = 3_000;
+
+export interface StopOptions {
+  /** Announces a signal to whoever orders the stop; absent: a signal is the order. */
+  readonly ask?: () => Promise<unknown>;
+}
+
 /**
  * Runs `shutDown` once, at the first request to stop, and ends the process after it.
  * @param shutDown must leave nothing behind; its failure makes the exit code 1
+ * @returns requests to stop
  */
-export function onStop(log: Log, shutDown: () => Promise<void>): void {
+export function onStop(log: Log, shutDown: () => Promise<void>, { ask }: StopOptions = {}): (reason: string) => void {
   let stopping = false;
   const stop = (reason: string): void => {
     if (stopping) return;
@@ -30,9 +39,17 @@ export function onStop(log: Log, shutDown: () => Promise<void>): void {
       },
     );
   };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
+  const onSignal = (signal: string): void => {
+    if (ask === undefined) stop(signal);
+    else {
+      ask().catch(() => stop(signal));
+      setTimeout(() => stop(signal), ORDER_LIMIT_MS).unref();
+    }
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
   process.on('disconnect', () => stop('the supervisor is gone'));
+  return stop;
 }
 
 /** A defect leaves the process in an unknown state: it says so and ends, and its supervisor starts another. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { HotPath } from './hot-path/create-hot-path.ts';
 
@@ -22,6 +22,11 @@ const CONNECTIONS_MAX = 2_000;
 const HEADER_BYTES_MAX = 16 * 1024;
 /** In-flight requests get this long when the process stops; the slowest is a command with its deadline of 10 s. */
 const DRAIN_LIMIT_MS = 10_500;
+/**
+ * Clients are told to come back elsewhere only when the port is closed for certain: in a cluster the primary closes it,
+ * and whoever came back before would be turned away without an answer.
+ */
+const DRAIN_ANNOUNCE_MS = 50;
 /** How long open connections may still send a request after the port has closed: far above a round trip. */
 const DRAIN_GRACE_MS = 1_000;
 /** How often connections that have become idle are closed while draining. */
@@ -43,7 +48,7 @@ export interface ServerOptions {
 
 /** @throws the listen error (address in use, not available) */
 export async function startServer(fetch: FetchCallback, options: ServerOptions): Promise<RunningServer> {
-  let draining = false;
+  let announced = false;
   const listener = getRequestListener(fetch, { hostname: options.host });
   const server = createServer(
     {
@@ -54,11 +59,17 @@ export async function startServer(fetch: FetchCallback, options: ServerOptions):
     },
     (incoming: IncomingMessage, outgoing: ServerResponse) => {
       // Tells the client to open its next connection elsewhere.
-      if (draining) outgoing.setHeader('connection', 'close');
+      if (announced) outgoing.setHeader('connection', 'close');
       if (options.hotPath?.(incoming, outgoing) !== true) void listener(incoming, outgoing);
     },
   );
-  server.maxConnections = CONNECTIONS_MAX;
+  // Not by `maxConnections`: in a cluster a full process hands a connection back, and full ones hand it around for good.
+  let connections = 0;
+  server.on('connection', (socket: Socket) => {
+    connections += 1;
+    socket.once('close', () => (connections -= 1));
+    if (connections > CONNECTIONS_MAX) socket.destroy();
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -69,7 +80,7 @@ export async function startServer(fetch: FetchCallback, options: ServerOptions):
   return {
     port: (server.address() as AddressInfo).port,
     drain: () => {
-      draining = true;
+      setTimeout(() => (announced = true), DRAIN_ANNOUNCE_MS);
       return closeServer(server, options.drainLimitMs ?? DRAIN_LIMIT_MS);
     },
   };

@@ -1,5 +1,6 @@
-import type { JournalGauges } from '../../adapters/metrics.ts';
 import { answerJson } from '../answers.ts';
+import { addUpModels } from '../cluster/add-up-models.ts';
+import type { FleetOverview, JournalHealth, ProcessState } from '../cluster/calls.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
 import { aliveSchema, detailedHealthSchema, healthSchema, readySchema } from '../schemas/health.ts';
@@ -10,23 +11,13 @@ import { withTimeLimit } from '../time-limit.ts';
 
 /** A dependency that takes longer than this to answer counts as down. */
 const CHECK_TIMEOUT_MS = 2_000;
-const MEGABYTE = 1024 * 1024;
-
-/** Counts are since the start. */
-export interface JournalHealth extends JournalGauges {
-  /** Records in the journal that wait for the database; an estimate. */
-  readonly waiting: number;
-  /** Records cannot be journalled just now. */
-  readonly notWritable: boolean;
-}
 
 export interface HealthDeps {
   readonly serving: Pick<Serving, 'served' | 'status'>;
   readonly keys: Pick<KeyDirectory, 'status'>;
   /** By name; each resolves when its service answers. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
-  /** Absent: predictions are not journalled. */
-  readonly journal?: (() => JournalHealth) | undefined;
+  readonly overview: () => Promise<FleetOverview>;
   /** True from the first SIGTERM on. */
   readonly isDraining: () => boolean;
   /** Of the platform. */
@@ -61,31 +52,40 @@ async function checkOne(check: () => Promise<void>) {
 }
 
 async function describeHealth(deps: HealthDeps) {
-  const { recordsQueued, recordsDropped } = deps.serving.status();
-  const journal = deps.journal?.();
   const names = Object.keys(deps.checks);
-  const checked = await Promise.all(Object.values(deps.checks).map(checkOne));
+  const [checked, { processes, crashes, journal }] = await Promise.all([
+    Promise.all(Object.values(deps.checks).map(checkOne)),
+    deps.overview(),
+  ]);
   const { keys, ageMs } = deps.keys.status();
+  const sum = (of: (p: ProcessState) => number): number => processes.reduce((total, p) => total + of(p), 0);
+  const allUp = checked.every((d) => d.status === 'up') && journal?.notWritable !== true;
   return {
-    status: statusOf(deps, checked.every((d) => d.status === 'up') && journal?.notWritable !== true),
+    status: statusOf(deps, allUp && processes.every((p) => p.ready)),
     reasons: unreadyReasons(deps),
     version: deps.version,
     node: process.version,
     uptime_s: Math.round(process.uptime()),
-    memory_mb: Math.round(process.memoryUsage.rss() / MEGABYTE),
+    memory_mb: sum((p) => p.memoryMb),
+    processes: processes.map(describeProcess),
+    process_crashes: crashes,
     dependencies: Object.fromEntries(names.map((name, i) => [name, checked[i]])),
-    models: deps.serving.served().map(({ model, generation, routes }) => ({
+    models: addUpModels(processes.map((p) => p.models)).map(({ model, generation, routes }) => ({
       model,
       generation,
       routes: routes.map(({ variant, version, weightPercent }) => ({ variant, version, weightPercent })),
     })),
     records: {
-      queued: recordsQueued + (journal?.waiting ?? 0),
-      dropped: recordsDropped + (journal?.dropped ?? 0),
+      queued: sum((p) => p.recordsQueued) + (journal?.waiting ?? 0),
+      dropped: sum((p) => p.recordsDropped) + (journal?.dropped ?? 0),
     },
-    ...(journal === undefined ? {} : { journal: describeJournal(journal) }),
+    ...(journal === null ? {} : { journal: describeJournal(journal) }),
     keys: { loaded: keys, age_ms: ageMs },
   };
+}
+
+function describeProcess({ pid, uptimeS, memoryMb, ready, reasons }: ProcessState) {
+  return { pid, uptime_s: uptimeS, memory_mb: memoryMb, ready, reasons };
 }
 
 function describeJournal({ bytes, lagSeconds, shipped, dropped, rejected, spilled, notWritable }: JournalHealth) {

@@ -1,18 +1,19 @@
 import { z } from '@hono/zod-openapi';
 import type { Metrics } from '../../adapters/metrics.ts';
 import { answer, answerJson } from '../answers.ts';
+import { addUpModels } from '../cluster/add-up-models.ts';
+import type { FleetOverview } from '../cluster/calls.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
 import { routerMetricsSchema } from '../schemas/routing.ts';
-import type { Serving } from '../serving/contract.ts';
 
 export interface MetricsDeps {
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
-  readonly serving: Pick<Serving, 'served'>;
+  readonly overview: () => Promise<Pick<FleetOverview, 'processes'>>;
 }
 
 /** `GET /metrics`, `GET /router/metrics`. */
-export function metricsOperations({ metrics, serving }: MetricsDeps): readonly Operation[] {
+export function metricsOperations({ metrics, overview }: MetricsDeps): readonly Operation[] {
   return [
     defineOperation({
       id: 'metrics',
@@ -24,7 +25,7 @@ export function metricsOperations({ metrics, serving }: MetricsDeps): readonly O
       permission: null,
       answers: {
         200: {
-          description: 'The metrics of this process',
+          description: 'The metrics of the API, all its processes together',
           schema: z.string(),
           contentType: 'text/plain',
           example: 'predictions_total{model="churn",model_version="2",variant="champion",status="ok"} 1024',
@@ -38,18 +39,13 @@ export function metricsOperations({ metrics, serving }: MetricsDeps): readonly O
       path: '/router/metrics',
       tag: 'Operations',
       summary: 'Who answers how much',
-      description: "This process's routing in force, with the counts of each variant since it was adopted.",
+      description:
+        'The newest routing in force, with the counts of each variant since it was adopted, over all processes.',
       permission: 'monitor',
       answers: { 200: { description: 'By model and variant', schema: routerMetricsSchema } },
-      handle: ({ c }) => {
-        const models = serving.served().map(({ model, generation, routes }) => ({
-          model,
-          generation,
-          routes: routes.map(({ variant, version, weightPercent, counts }) => {
-            return { variant, version, weightPercent, counts };
-          }),
-        }));
-        return answerJson(c, 200, { models });
+      handle: async ({ c }) => {
+        const { processes } = await overview();
+        return answerJson(c, 200, { models: addUpModels(processes.map((p) => p.models)) });
       },
     }),
   ];

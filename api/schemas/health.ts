@@ -19,6 +19,14 @@ const dependencySchema = z.strictObject({
   message: z.string().nullable(),
 });
 
+const processSchema = z.strictObject({
+  pid: z.int(),
+  uptime_s: z.number(),
+  memory_mb: z.number(),
+  ready: z.boolean(),
+  reasons: z.array(z.string()),
+});
+
 export const detailedHealthSchema = z
   .strictObject({
     status: z.enum(HEALTH_STATUSES),
@@ -26,7 +34,9 @@ export const detailedHealthSchema = z
     version: z.string(),
     node: z.string(),
     uptime_s: z.number(),
-    memory_mb: z.number().openapi({ description: 'Resident memory of the process' }),
+    memory_mb: z.number().openapi({ description: 'Resident memory of the serving processes' }),
+    processes: z.array(processSchema),
+    process_crashes: z.int().openapi({ description: 'Serving processes that ended by themselves and were replaced' }),
     dependencies: z.record(z.string(), dependencySchema),
     models: z.array(z.strictObject({ model: z.string(), generation: z.int(), routes: z.array(routeSchema) })),
     records: z.strictObject({

@@ -1,0 +1,134 @@
+/** A serving process of the API: puts the parts together, answers on the shared port, and ends in order. */
+import { randomUUID } from 'node:crypto';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readConfig } from '../adapters/config.ts';
+import type { Config } from '../adapters/config.ts';
+import { createFolderArtefactStore } from '../adapters/folder-artefact-store.ts';
+import { createLogger } from '../adapters/logger.ts';
+import { createMetrics } from '../adapters/metrics.ts';
+import { connectTemporal } from '../adapters/temporal-client.ts';
+import { createRegistry } from '../db/create-registry.ts';
+import { joinFleet } from './cluster/join-fleet.ts';
+import type { PrimaryCalls, ProcessCalls } from './cluster/calls.ts';
+import { createLink } from './cluster/link.ts';
+import { createPrimaryChannel } from './cluster/primary-channel.ts';
+import { createApp } from './create-app.ts';
+import { databaseUrlOf } from './database-url.ts';
+import { failStart } from './fail-start.ts';
+import { createImports } from './imports/create-imports.ts';
+import { createHotPath } from './hot-path/create-hot-path.ts';
+import { createJournalWriter } from './journal/journal-writer.ts';
+import type { Log } from './log.ts';
+import { platformVersion } from './platform-version.ts';
+import { onDefect, onStop } from './process-lifecycle.ts';
+import { createKeyDirectory } from './security/key-directory.ts';
+import type { KeyDirectory } from './security/key-directory.ts';
+import { createSavedKeys } from './security/saved-keys.ts';
+import { startServer } from './server.ts';
+import { createServing } from './serving/create-serving.ts';
+import { createRecordSink } from './serving/record-sink.ts';
+import { createTemporalControlPlane } from './temporal-control-plane.ts';
+import { withTimeLimit } from './time-limit.ts';
+
+/** The primary does little else than answer. */
+const PRIMARY_LIMIT_MS = 5_000;
+/** A database that is away must not keep a replacement from serving by what is saved. */
+const FIRST_KEYS_LIMIT_MS = 2_000;
+
+/** Everything that talks to the world outside, and how to let go of it. */
+function connectAll(config: Config, log: Log) {
+  const database = createRegistry(databaseUrlOf(config), { applicationName: 'sluice-api' });
+  const { registry } = database;
+  const temporal = connectTemporal(config);
+  const artefacts = createFolderArtefactStore(config.artefactDir);
+  const metrics = createMetrics();
+  const journal = createJournalWriter({
+    dir: config.journal.dir,
+    instance: randomUUID(),
+    fallback: createRecordSink({ records: registry.records, log }),
+    log,
+  });
+  const serving = createServing({
+    routing: registry.routing,
+    versions: registry.versions,
+    artefacts,
+    records: registry.records,
+    home: config.home,
+    metrics,
+    log,
+    sink: journal,
+  });
+  const keys = createKeyDirectory({
+    keys: createSavedKeys({ keys: registry.keys, path: join(config.home, 'keys.json'), log }),
+    now: Date.now,
+    onStateChange: ({ ok, error }) => {
+      if (ok) log.info({}, 'API keys loaded');
+      else log.warn({ err: error }, 'API keys not read; the last known ones stay in force');
+    },
+  });
+  const control = createTemporalControlPlane({ temporal, taskQueue: config.taskQueue, now: Date.now });
+  const checks = {
+    postgres: async () => {
+      await registry.keys.list();
+    },
+    temporal: () => control.check(),
+    artefacts: () => access(config.artefactDir),
+  };
+  const imports = createImports({ registry, artefacts, log, uploadDir: `${config.home}/uploads` });
+  const disconnect = async (): Promise<void> => {
+    await Promise.allSettled([database.close(), temporal.close()]);
+  };
+  return { registry, metrics, serving, journal, keys, control, checks, imports, disconnect };
+}
+
+async function firstKeys(keys: Pick<KeyDirectory, 'refresh'>): Promise<void> {
+  await withTimeLimit(keys.refresh(), FIRST_KEYS_LIMIT_MS, () => new Error('late')).catch(() => undefined);
+}
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger({ level: config.logLevel, name: 'api' });
+  onDefect(log);
+  const link = createLink<PrimaryCalls, ProcessCalls>(createPrimaryChannel());
+  const assigned = link.ask('assignment', null, PRIMARY_LIMIT_MS);
+  const { disconnect, journal, ...parts } = connectAll(config, log);
+  const { serving, keys } = parts;
+  const fleet = joinFleet({ ...parts, journal: () => journal.status(), link });
+  let draining = false;
+  const app = createApp({
+    ...parts,
+    ...fleet,
+    log,
+    isDraining: () => draining,
+    now: Date.now,
+    version: platformVersion(),
+  });
+  const stopKeys = keys.start();
+  const { port, listenWhenReady } = await assigned;
+  if (listenWhenReady) await Promise.all([serving.start(), firstKeys(keys)]);
+  const server = await startServer(app.fetch, {
+    host: config.host,
+    port,
+    hotPath: createHotPath({ ...parts, log }),
+  });
+  const shutDown = async (): Promise<void> => {
+    draining = true;
+    const { clean } = await server.drain();
+    if (!clean) log.warn({}, 'requests still in flight at the limit were cut off');
+    stopKeys();
+    await serving.close();
+    await disconnect();
+  };
+  const stop = onStop(log, shutDown, { ask: () => link.ask('mayStop', null, PRIMARY_LIMIT_MS) });
+  // The port is closed when this returns: the news of it is on its way to the primary before the reply.
+  link.answer('drain', () => {
+    stop('the primary says so');
+    return null;
+  });
+  if (!listenWhenReady) await serving.start();
+  log.info({ port: server.port, ...serving.status() }, 'serving');
+  await link.ask('ready', { port: server.port }, PRIMARY_LIMIT_MS);
+}
+
+await main().catch(failStart);
