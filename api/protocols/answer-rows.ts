@@ -1,9 +1,13 @@
 /** All or nothing: these protocols have no place for a row that failed among others that did not. */
+import type { Context } from 'hono';
 import type { Metrics } from '../../adapters/metrics.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Signature } from '../../domain/signature.ts';
 import { compileRowEncoder } from '../../models/serving/row-encoder.ts';
 import type { RowEncoder } from '../../models/serving/row-encoder.ts';
+import type { AppEnv } from '../app-env.ts';
+import type { ChargeRows } from '../limits/charge-rows.ts';
+import { chargeFurtherRows, limitPredictions } from '../limits/limit-predictions.ts';
 import { BATCH_ROWS_MAX } from '../schemas/predictions.ts';
 import type { PredictOutcome, PredictRequest, Serving } from '../serving/contract.ts';
 import type { ProblemList } from './problem-list.ts';
@@ -13,26 +17,35 @@ import type { Target } from './target.ts';
 export interface AnswerDeps {
   readonly serving: Pick<Serving, 'predict' | 'served'>;
   readonly metrics: Pick<Metrics, 'answered'>;
+  /** Absent: keys have no limits. */
+  readonly charge?: ChargeRows;
 }
 
 export type AnsweredRow = Extract<PredictOutcome, { ok: true }>;
-export type AnswerRows = (
-  target: Target,
-  rows: readonly PredictRequest[],
-  problems: ProblemList,
-) => Promise<readonly AnsweredRow[]>;
+
+export interface AnswerRows {
+  /** First of all: what a request costs its key, whatever it turns out to be. */
+  begin(c: Context<AppEnv>): Promise<void>;
+  /**
+   * Rows are checked against the signature before any is asked: an answer that never reaches its caller would still be
+   * recorded and counted.
+   * @throws DomainError `invalidInput` naming every row and field that is wrong, `rateLimited`, and those of
+   *   `Serving.predict`
+   */
+  answer(
+    c: Context<AppEnv>,
+    target: Target,
+    rows: readonly PredictRequest[],
+    problems: ProblemList,
+  ): Promise<readonly AnsweredRow[]>;
+}
 
 /** Row limit of every protocol, as for the native batch. */
 export function checkRowCount(rows: number, field: string, problems: ProblemList): void {
   if (rows < 1 || rows > BATCH_ROWS_MAX) problems.addField(field, `expected 1 to ${BATCH_ROWS_MAX} rows, got ${rows}`);
 }
 
-/**
- * Rows are checked against the signature before any is asked: an answer that never reaches its caller would still be
- * recorded and counted.
- * @throws DomainError `invalidInput` naming every row and field that is wrong, and those of `Serving.predict`
- */
-export function createAnswerRows({ serving, metrics }: AnswerDeps): AnswerRows {
+export function createAnswerRows({ serving, metrics, charge }: AnswerDeps): AnswerRows {
   const encoders = new WeakMap<Signature, RowEncoder>();
 
   function encoderOf(signature: Signature): RowEncoder {
@@ -54,13 +67,29 @@ export function createAnswerRows({ serving, metrics }: AnswerDeps): AnswerRows {
     problems.refuseIfAny();
   }
 
-  return async (target, rows, problems) => {
+  async function answer(
+    c: Context<AppEnv>,
+    target: Target,
+    rows: readonly PredictRequest[],
+    problems: ProblemList,
+  ): Promise<readonly AnsweredRow[]> {
     check(target.signature, rows, problems);
+    if (charge !== undefined) await chargeFurtherRows(c, charge, rows.length);
     const outcomes = await serving.predict(target.model, rows);
     const answered = outcomes.filter((o) => o.ok);
     if (answered.length < rows.length) refuse(outcomes, problems);
     for (const { model, risk } of answered) metrics.answered(model, risk);
     return answered;
+  }
+
+  const begin = charge === undefined ? () => Promise.resolve() : beginWith(charge);
+  return { begin, answer };
+}
+
+function beginWith(charge: ChargeRows): AnswerRows['begin'] {
+  const limit = limitPredictions(charge);
+  return async (c) => {
+    await limit(c as Context<AppEnv, string>, () => Promise.resolve());
   };
 }
 

@@ -1,5 +1,6 @@
 /** The compatibility protocols: what existing clients speak, over the same serving path as the native routes. */
 import type { Metrics } from '../../adapters/metrics.ts';
+import type { ChargeRows } from '../limits/charge-rows.ts';
 import type { Operation } from '../operation.ts';
 import type { Serving } from '../serving/contract.ts';
 import { createAnswerRows } from './answer-rows.ts';
@@ -13,6 +14,8 @@ import type { ReadinessDeps } from './readiness.ts';
 export interface ProtocolDeps extends ReadinessDeps {
   readonly serving: Serving;
   readonly metrics: Pick<Metrics, 'answered'>;
+  /** Absent: keys have no limits. */
+  readonly charge?: ChargeRows;
   /** Of the platform. */
   readonly version: string;
 }

@@ -95,7 +95,7 @@ function verbOperation(deps: KserveDeps): Operation {
       if (model !== '') return { model, verb };
       throw new DomainError('notFound', 'The path ends with the model and what to do: /v1/models/{model}:predict');
     },
-    refusals: ['notFound', 'unavailable'],
+    refusals: ['notFound', 'unavailable', 'rateLimited'],
     summary: 'Predict rows',
     description:
       'Each instance is an object of values by feature name, or an array in the order of the features (as ' +
@@ -126,6 +126,7 @@ function verbOperation(deps: KserveDeps): Operation {
 }
 
 async function predict(c: Context<AppEnv>, { serving, answerRows }: KserveDeps, model: string): Promise<Response> {
+  await answerRows.begin(c);
   const type = c.req.header('content-type');
   if (type !== undefined && !JSON_TYPE.test(type)) {
     throw new DomainError('unsupportedMediaType', 'Instances come as JSON', [
@@ -135,6 +136,6 @@ async function predict(c: Context<AppEnv>, { serving, answerRows }: KserveDeps, 
   const target = await resolveTarget(serving, model);
   const problems = createProblemList(cellName);
   const rows = readInstances(parseClientObject(await readContent(c)), target.signature, problems);
-  const answered = await answerRows(target, rows, problems);
+  const answered = await answerRows.answer(c, target, rows, problems);
   return answerJson(c, 200, { predictions: answered.map(predictionRecord) });
 }

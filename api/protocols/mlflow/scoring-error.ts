@@ -8,6 +8,7 @@ const SCORING_CODES: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'UNAUTHENTICATED',
   forbidden: 'PERMISSION_DENIED',
   notFound: 'RESOURCE_DOES_NOT_EXIST',
+  rateLimited: 'REQUEST_LIMIT_EXCEEDED',
   unavailable: 'TEMPORARILY_UNAVAILABLE',
   internal: 'INTERNAL_ERROR',
   artefactCorrupt: 'INTERNAL_ERROR',

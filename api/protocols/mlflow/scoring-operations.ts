@@ -91,7 +91,7 @@ function invocationsOperation(deps: ScoringDeps): Operation {
     method: 'post',
     path: '/invocations',
     permission: 'predict',
-    refusals: ['notFound', 'unavailable'],
+    refusals: ['notFound', 'unavailable', 'rateLimited'],
     summary: 'Predict a table',
     description:
       'A data frame, instances, inputs or CSV. The model is named by the header `X-Model` or the query `model`, which may ' +
@@ -120,11 +120,12 @@ function invocationsOperation(deps: ScoringDeps): Operation {
 }
 
 async function invoke(c: Context<AppEnv>, deps: ScoringDeps, queried: string | undefined): Promise<Response> {
+  await deps.answerRows.begin(c);
   const readRows = readerFor(c.req.header('content-type') ?? '');
   const target = await resolveTarget(deps.serving, modelNamed(c.req.header('x-model'), queried));
   const problems = createProblemList(cellName);
   const requests = readRows(await readContent(c), target, problems);
-  const answered = await deps.answerRows(target, requests, problems);
+  const answered = await deps.answerRows.answer(c, target, requests, problems);
   return answerJson(c, 200, { predictions: answered.map(predictionRecord) });
 }
 

@@ -26,6 +26,7 @@ export async function answerInfer(
   deps: { readonly serving: Pick<Serving, 'predict' | 'served'>; readonly answerRows: AnswerRows },
   { model, version }: { readonly model: string; readonly version: string | null },
 ): Promise<Response> {
+  await deps.answerRows.begin(c);
   const jsonBytes = readJsonLength(c);
   const target = await resolveTarget(deps.serving, model);
   if (version !== null) requireWholeShare(target, version);
@@ -35,7 +36,7 @@ export async function answerInfer(
   // A tensor that could not be read would be reported as missing as well.
   problems.refuseIfAny();
   const rows = rowsOfTensors(request.inputs, target.signature, problems);
-  const answered = await deps.answerRows(target, rows, problems);
+  const answered = await deps.answerRows.answer(c, target, rows, problems);
   const { body, jsonBytes: answerJsonBytes } = encodeInferAnswer(request, target.model, answered);
   if (answerJsonBytes === null) return answer(c, 200, body, 'application/json');
   return answer(c, 200, body, BINARY_TYPE, { [JSON_LENGTH_HEADER]: String(answerJsonBytes) });

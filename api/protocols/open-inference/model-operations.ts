@@ -43,6 +43,7 @@ const READY = {
 
 const INFER = {
   method: 'post',
+  refusals: ['notFound', 'unavailable', 'rateLimited'],
   description:
     'One tensor `[rows, 1]` per raw feature, as JSON or in the binary tensor extension; NaN and null are missing values. ' +
     'A model of numbers alone also takes one tensor `[rows, features]`. A column `entity_id` names the entity of each ' +
