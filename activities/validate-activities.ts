@@ -1,8 +1,7 @@
 import type { Evaluation, GateResult } from '../domain/evaluation.ts';
 import { judgeGates } from '../domain/gates.ts';
-import type { Signature } from '../domain/signature.ts';
 import type { ArtefactManifest } from '../models/manifest.ts';
-import type { ScoredFile } from '../models/onnx/open-scorer.ts';
+import { scoredFile, takesRowsOf } from '../models/onnx/comparable.ts';
 import type { JobControl } from '../models/training/job.ts';
 import type { ValidateActivities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -29,10 +28,8 @@ export function createValidateActivities(deps: ActivityDeps): ValidateActivities
         const labelled = manifest.holdout.rows > 0;
         const evaluation = labelled ? await jobs.evaluate({ ...file, holdoutPath }, control) : manifest.evaluation;
         say(control, 1, 'scoring the champion on the same rows');
-        const { signature } = manifest;
-        const championEvaluation = labelled
-          ? await evaluateChampion(deps, { model, version, holdoutPath, signature }, control)
-          : null;
+        const request = { model, version, holdoutPath, candidate: manifest };
+        const championEvaluation = labelled ? await evaluateChampion(deps, request, control) : null;
         say(control, 2, 'measuring the speed');
         const performance = await jobs.measure({ ...file, golden: manifest.golden }, control);
         const gates: readonly GateResult[] = judgeGates({ policy, evaluation, championEvaluation, performance });
@@ -48,32 +45,19 @@ interface ChampionRequest {
   readonly model: string;
   readonly version: number;
   readonly holdoutPath: string;
-  /** The candidate's. */
-  readonly signature: Signature;
+  readonly candidate: ArtefactManifest;
 }
 
 async function evaluateChampion(
   deps: ActivityDeps,
-  { model, version, holdoutPath, signature }: ChampionRequest,
+  { model, version, holdoutPath, candidate }: ChampionRequest,
   control: JobControl,
 ): Promise<Evaluation | null> {
   const { champion } = await deps.registry.versions.aliases(model);
   if (champion === undefined || champion === version) return null;
   const { manifestDigest } = await requireVersion(deps, model, champion);
   const manifest = await readManifest(deps.artefacts, manifestDigest);
-  if (!takesSameRows(manifest, signature)) return null;
+  if (!takesRowsOf(manifest, candidate)) return null;
   const file = scoredFile(manifest, await deps.artefacts.localPath(manifest.onnx.digest));
   return deps.jobs.evaluate({ ...file, holdoutPath }, control);
 }
-
-/** Versions trained here share their data; an imported one may name its features otherwise, or refuse rows with gaps. */
-function takesSameRows({ foreign, signature }: ArtefactManifest, candidate: Signature): boolean {
-  const types = new Map(candidate.features.map((f) => [f.name, f.type]));
-  return foreign === undefined || signature.features.every((f) => types.get(f.name) === f.type && f.missing === 'flag');
-}
-
-const scoredFile = ({ signature, foreign }: ArtefactManifest, onnxPath: string): ScoredFile => ({
-  onnxPath,
-  signature,
-  ...(foreign === undefined ? {} : { foreign }),
-});

@@ -3,8 +3,6 @@ import type { Metrics } from '../adapters/metrics.ts';
 import type { Registry } from '../db/ports.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { AppEnv } from './app-env.ts';
-import type { FleetOverview, JournalHealth } from './cluster/calls.ts';
-import { overviewOfOne } from './cluster/overview-of-one.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createErrorHandler } from './error-handler.ts';
 import type { Log } from './log.ts';
@@ -18,8 +16,11 @@ import { auditOperations } from './routes/audit.ts';
 import { docsOperations } from './routes/docs.ts';
 import { feedbackOperations } from './routes/feedback.ts';
 import { healthOperations } from './routes/health.ts';
+import type { JournalHealth } from './routes/health.ts';
 import { keyOperations } from './routes/keys.ts';
 import { metricsOperations } from './routes/metrics.ts';
+import { importVersionOperations } from './routes/import-version.ts';
+import type { ImportVersionDeps } from './routes/import-version.ts';
 import { modelOperations } from './routes/models.ts';
 import { predictionOperations } from './routes/predictions.ts';
 import { rolloutCommandOperations } from './routes/rollout-commands.ts';
@@ -38,10 +39,10 @@ export interface AppDeps {
   readonly log: Log;
   /** By name; each resolves when its service answers. For `/health/detailed`. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
+  /** Absent: model files cannot be imported. */
+  readonly imports?: ImportVersionDeps;
   /** Absent: predictions are not journalled. */
   readonly journal?: () => JournalHealth;
-  /** Of all processes; default: this one is alone. */
-  readonly overview?: () => Promise<FleetOverview>;
   readonly isDraining: () => boolean;
   /** Epoch ms. */
   readonly now: () => number;
@@ -66,8 +67,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 }
 
 /** Each group next to its narrow needs; the order is that of the documentation. */
-function createOperations(app: OpenAPIHono<AppEnv>, given: AppDeps): readonly Operation[] {
-  const deps = { overview: overviewOfOne(given), ...given };
+function createOperations(app: OpenAPIHono<AppEnv>, deps: AppDeps): readonly Operation[] {
   const document = createOpenApiDocument(app, deps.version, () => deps.serving.served());
   return [
     ...predictionOperations(deps),
@@ -75,6 +75,7 @@ function createOperations(app: OpenAPIHono<AppEnv>, given: AppDeps): readonly Op
     ...protocolOperations(deps),
     ...modelOperations(deps),
     ...versionOperations(deps),
+    ...(deps.imports === undefined ? [] : importVersionOperations(deps.imports)),
     ...trainingOperations(deps),
     ...rolloutOperations(deps),
     ...rolloutCommandOperations(deps),

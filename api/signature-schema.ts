@@ -34,7 +34,8 @@ function featureSchema(feature: FeatureSpec): object {
   }
 }
 
-function describeCategories({ categories = [], unknown, missing }: FeatureSpec): object {
+function describeCategories({ categories, unknown, missing }: FeatureSpec): object {
+  if (categories === undefined) return { description: 'Any text' };
   const shown = categories.slice(0, CATEGORIES_SHOWN_MAX);
   if (unknown === 'reject' && shown.length === categories.length) {
     return { enum: missing === 'flag' ? [...shown, null] : shown };

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { FEATURE_TYPES, VALUE_POLICIES } from '../../domain/signature.ts';
+import { FEATURE_ENCODINGS, FEATURE_TYPES, VALUE_POLICIES } from '../../domain/signature.ts';
 import type { Signature } from '../../domain/signature.ts';
 import { optional } from './optional.ts';
 
@@ -9,6 +9,8 @@ const featureSpecSchema = z.strictObject({
   name: z.string(),
   type: z.enum(FEATURE_TYPES),
   categories: optional(z.array(z.string())),
+  encoding: optional(z.enum(FEATURE_ENCODINGS)),
+  column: optional(z.int()),
   min: optional(z.number()),
   max: optional(z.number()),
   missing: policySchema,
