@@ -3,6 +3,8 @@ import type { Metrics } from '../adapters/metrics.ts';
 import type { Registry } from '../db/ports.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { AppEnv } from './app-env.ts';
+import type { FleetOverview, JournalHealth } from './cluster/calls.ts';
+import { overviewOfOne } from './cluster/overview-of-one.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { createErrorHandler } from './error-handler.ts';
 import type { Log } from './log.ts';
@@ -16,11 +18,10 @@ import { auditOperations } from './routes/audit.ts';
 import { docsOperations } from './routes/docs.ts';
 import { feedbackOperations } from './routes/feedback.ts';
 import { healthOperations } from './routes/health.ts';
-import type { JournalHealth } from './routes/health.ts';
-import { keyOperations } from './routes/keys.ts';
-import { metricsOperations } from './routes/metrics.ts';
 import { importVersionOperations } from './routes/import-version.ts';
 import type { ImportVersionDeps } from './routes/import-version.ts';
+import { keyOperations } from './routes/keys.ts';
+import { metricsOperations } from './routes/metrics.ts';
 import { modelOperations } from './routes/models.ts';
 import { predictionOperations } from './routes/predictions.ts';
 import { rolloutCommandOperations } from './routes/rollout-commands.ts';
@@ -43,6 +44,8 @@ export interface AppDeps {
   readonly imports?: ImportVersionDeps;
   /** Absent: predictions are not journalled. */
   readonly journal?: () => JournalHealth;
+  /** Of all processes; default: this one is alone. */
+  readonly overview?: () => Promise<FleetOverview>;
   readonly isDraining: () => boolean;
   /** Epoch ms. */
   readonly now: () => number;
@@ -67,7 +70,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 }
 
 /** Each group next to its narrow needs; the order is that of the documentation. */
-function createOperations(app: OpenAPIHono<AppEnv>, deps: AppDeps): readonly Operation[] {
+function createOperations(app: OpenAPIHono<AppEnv>, given: AppDeps): readonly Operation[] {
+  const deps = { overview: overviewOfOne(given), ...given };
   const document = createOpenApiDocument(app, deps.version, () => deps.serving.served());
   return [
     ...predictionOperations(deps),
