@@ -86,6 +86,7 @@ describe('the started platform', () => {
     return platform.request('POST', '/models/churn/predict', JSON.parse(curl));
   };
   const startAgain = async (timeoutMs = BACK_MS, options: StartOptions = {}): Promise<void> => {
+    await platform.stop();
     platform = await startPlatform(home, timeoutMs, options);
   };
   /** The moment in which the worker is there too. */
@@ -109,7 +110,6 @@ describe('the started platform', () => {
   });
 
   it('stops on Ctrl-C in order and leaves no process, no port and no lock behind', async () => {
-    await platform.stop();
     await startAgain(BACK_MS, { detached: true });
     await settled();
     const processes = processesOf(home);
@@ -207,7 +207,6 @@ describe('the started platform', () => {
   });
 
   it('stops when the npm that started it is killed', async () => {
-    await platform.stop();
     await startAgain(BACK_MS, { npm: true });
     const processes = processesOf(home);
     platform.process.kill('SIGKILL');
