@@ -62,6 +62,7 @@ export function rolloutStories() {
 export const result = (handle: Handle): Promise<RolloutModelResult> => handle.result();
 export const status = (handle: Handle): Promise<RolloutStatus> => handle.query<RolloutStatus>('status');
 
+/** Never beside a sleep: the time-skipping server loses the task of an update that comes while it skips. */
 export function order(handle: Handle, name: RolloutCommandName, input: RolloutCommandInput = {}) {
   return handle.executeUpdate<RolloutCommandResult, [RolloutCommandInput]>(name, { args: [input] });
 }
