@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { ERROR_CODES } from '../../domain/errors.ts';
 import type { ErrorCode } from '../../domain/errors.ts';
 import { RISK_CATEGORIES } from '../../domain/records.ts';
+import { explanationSchema } from './explanations.ts';
 import { modelNameSchema, timestampSchema } from './parameters.ts';
 import { fieldProblemSchema } from './problem.ts';
 import { variantSchema } from './routing.ts';
@@ -54,6 +55,7 @@ export const predictionSchema = z
     threshold: z.number(),
     latency_ms: z.number(),
     warnings: z.array(fieldProblemSchema).openapi({ description: 'Values the model has not seen in training' }),
+    explanation: optional(explanationSchema).openapi({ description: 'Where `explain=true` asked for it' }),
   })
   .openapi('Prediction');
 

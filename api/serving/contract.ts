@@ -2,7 +2,8 @@
 import type { Problem } from '../../domain/errors.ts';
 import type { RiskCategory, VariantCounts } from '../../domain/records.ts';
 import type { Route, Variant } from '../../domain/routing.ts';
-import type { Signature } from '../../domain/signature.ts';
+import type { FeatureRow, Signature } from '../../domain/signature.ts';
+import type { ExplainOutcome } from './explanations.ts';
 
 export interface PredictRequest {
   readonly entityId: string | null;
@@ -53,6 +54,10 @@ export interface Serving {
    *   `unavailable` (model not loaded yet, or every version failed)
    */
   predict(model: string | null, requests: readonly PredictRequest[]): Promise<readonly PredictOutcome[]>;
+  /** Why the version gives the answer it gives for the row. Never rejects. */
+  explain(model: string, version: number, row: FeatureRow): Promise<ExplainOutcome>;
+  /** Why a version cannot be explained; `null`: it can. Never rejects. */
+  explanationRefusal(model: string, version: number): Promise<string | null>;
   served(): readonly ServedModel[];
   status(): ServingStatus;
 }

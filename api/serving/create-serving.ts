@@ -3,6 +3,7 @@ import type { RecordStore, RoutingStore, VersionStore } from '../../db/ports.ts'
 import type { ArtefactStore } from '../../domain/artefacts.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { ServedModel, Serving, ServingStatus } from './contract.ts';
+import { createExplanations } from './explanations.ts';
 import type { AdoptedRouting } from './model-routing.ts';
 import type { ServingLog, ServingMetrics } from './ports.ts';
 import { Predictor } from './predictor.ts';
@@ -55,11 +56,18 @@ export function createServing(deps: ServingDeps): RunningServing {
     log,
     onAdopted: (tables) => counters.retain(tables),
   });
+  const explanations = createExplanations({
+    artefacts: deps.artefacts,
+    find: (model, version) => snapshots.find(model)?.versions.get(version),
+    log,
+  });
   const predictor = new Predictor({ current: (model) => snapshots.find(model), sink, counters, metrics, log });
 
   return {
     start: () => snapshots.start(),
     predict: async (model, requests) => predictor.predict(routingFor(snapshots, model), requests),
+    explain: (model, version, row) => explanations.explain(model, version, row),
+    explanationRefusal: (model, version) => explanations.refusal(model, version),
     served: () => snapshots.all().map((routing) => servedModel(routing, counters)),
     status: (): ServingStatus => ({
       ...snapshots.status(),

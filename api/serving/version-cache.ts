@@ -81,7 +81,7 @@ async function close(loading: Promise<CachedVersion>): Promise<void> {
   await version?.loaded.close();
 }
 
-function parseManifest(bytes: Uint8Array, digest: string): ArtefactManifest {
+export function parseManifest(bytes: Uint8Array, digest: string): ArtefactManifest {
   try {
     return JSON.parse(new TextDecoder().decode(bytes)) as ArtefactManifest;
   } catch (cause) {

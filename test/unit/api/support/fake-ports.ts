@@ -173,6 +173,8 @@ export function createFakeControl() {
 export function createFakeServing() {
   return {
     predict: vi.fn<Serving['predict']>((_model, requests) => tick().then(() => requests.map(() => answered))),
+    explain: vi.fn<Serving['explain']>(() => tick().then(() => ({ explained: false, reason: 'nobody knows' }))),
+    explanationRefusal: vi.fn<Serving['explanationRefusal']>(() => tick().then(() => null)),
     served: vi.fn<Serving['served']>(() => [served]),
     status: vi.fn<Serving['status']>(() => ({ ready: true, reasons: [], recordsQueued: 2, recordsDropped: 0 })),
   };
