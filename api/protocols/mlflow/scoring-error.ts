@@ -9,15 +9,18 @@ const SCORING_CODES: Partial<Record<ErrorCode, string>> = {
   forbidden: 'PERMISSION_DENIED',
   notFound: 'RESOURCE_DOES_NOT_EXIST',
   rateLimited: 'REQUEST_LIMIT_EXCEEDED',
-  unavailable: 'TEMPORARILY_UNAVAILABLE',
-  internal: 'INTERNAL_ERROR',
-  artefactCorrupt: 'INTERNAL_ERROR',
-  trainingFailed: 'INTERNAL_ERROR',
 };
+
+const codeOf = (code: ErrorCode): string => SCORING_CODES[code] ?? codeOfStatus(protocolStatusOf(code));
+
+function codeOfStatus(status: number): string {
+  if (status === 503) return 'TEMPORARILY_UNAVAILABLE';
+  return status >= 500 ? 'INTERNAL_ERROR' : 'BAD_REQUEST';
+}
 
 /** `{"error_code": "...", "message": "..."}`. */
 export const scoringErrorForm: ErrorForm = {
   schema: z.strictObject({ error_code: z.string(), message: z.string() }).openapi('ScoringError'),
   statusOf: protocolStatusOf,
-  body: (error) => ({ error_code: SCORING_CODES[error.code] ?? 'BAD_REQUEST', message: errorText(error) }),
+  body: (error) => ({ error_code: codeOf(error.code), message: errorText(error) }),
 };
