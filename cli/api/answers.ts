@@ -8,6 +8,8 @@ import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
 import type { Route } from '../../domain/routing.ts';
 import type { Signature } from '../../domain/signature.ts';
 import type { Problem } from '../../domain/errors.ts';
+import type { BatchLatency } from '../../models/doctor/examination.ts';
+import type { Finding } from '../../models/doctor/finding.ts';
 import type { RolloutCommandName, TrainModelResult, TrainProgress, TrainStatus } from '../../workflows/messages.ts';
 
 export interface Aliases {
@@ -42,6 +44,23 @@ export interface VersionSummary {
 export interface VersionAnswer extends VersionSummary {
   readonly signature: Signature;
   readonly gates: { readonly passed: boolean; readonly results: readonly GateResult[] } | null;
+}
+
+export interface ImportAnswer {
+  readonly model: string;
+  readonly version: number;
+  readonly status: VersionSummary['status'];
+  /** False when the same import had made the version before. */
+  readonly created: boolean;
+  readonly artefact_digest: string;
+  readonly artefact_bytes: number;
+  readonly producer: string;
+  readonly opsets: string;
+  readonly signature: Signature;
+  readonly findings: readonly Finding[];
+  readonly latency: readonly BatchLatency[];
+  readonly threads: { readonly intraOp: number; readonly reason: string };
+  readonly gates: readonly GateResult[];
 }
 
 export interface TrainAnswer {

@@ -7,11 +7,15 @@ export interface HttpClient {
   readonly url: string;
   /** @throws CliError for everything that is not a 2xx answer with JSON */
   readonly request: (method: Method, path: string, body?: unknown) => Promise<unknown>;
+  /** Posts a form; waits as long as an upload and its examination may take. */
+  readonly upload: (path: string, form: FormData) => Promise<unknown>;
 }
 type Method = 'GET' | 'POST' | 'DELETE';
 
 /** Longer than the deadline the API gives an operator's command (10 s), so that its answer arrives. */
 const REQUEST_TIMEOUT_MS = 20_000;
+/** The API's limits of a request's body (30 s) and of an examination (60 s), and the gates behind it. */
+const UPLOAD_TIMEOUT_MS = 180_000;
 /** The platform's own answers are far smaller; a server that sends more is not the platform. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -37,17 +41,19 @@ export function createHttpClient(options: {
 }): HttpClient {
   const base = options.url.replace(/\/+$/, '');
   const timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
+  const ask = async (limitMs: number, method: Method, path: string, body: unknown): Promise<unknown> => {
+    const { status, text } = await send(base, options.key, limitMs, method, path, body);
+    const answer = parseJson(text);
+    if (status >= 200 && status < 300) {
+      if (answer === undefined && text !== '') throw notThePlatform(base, path);
+      return answer;
+    }
+    throw refusal(status, answer, options.key !== null, `${base}${path}`);
+  };
   return {
     url: base,
-    request: async (method, path, body) => {
-      const { status, text } = await send(base, options.key, timeoutMs, method, path, body);
-      const answer = parseJson(text);
-      if (status >= 200 && status < 300) {
-        if (answer === undefined && text !== '') throw notThePlatform(base, path);
-        return answer;
-      }
-      throw refusal(status, answer, options.key !== null, `${base}${path}`);
-    },
+    request: (method, path, body) => ask(timeoutMs, method, path, body),
+    upload: (path, form) => ask(UPLOAD_TIMEOUT_MS, 'POST', path, form),
   };
 }
 
@@ -61,14 +67,16 @@ async function send(
 ): Promise<{ status: number; text: string }> {
   const headers: Record<string, string> = { accept: 'application/json, application/problem+json' };
   if (key !== null) headers['x-api-key'] = key;
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  // A form says its own type, with the boundary between its parts.
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers['content-type'] = 'application/json';
   try {
     const response = await fetch(`${base}${path}`, {
       method,
       headers,
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
     });
     return { status: response.status, text: await readBounded(response) };
   } catch (error) {

@@ -5,6 +5,7 @@ import type {
   BatchAnswer,
   CommandAnswer,
   HealthAnswer,
+  ImportAnswer,
   KeyAnswer,
   ModelAnswer,
   ModelSummary,
@@ -31,6 +32,8 @@ export interface SluiceApi {
   /** Newest first. */
   versions(model: string): Promise<readonly VersionSummary[]>;
   version(model: string, version: number): Promise<VersionAnswer>;
+  /** @param form the parts `model`, `signature` and `samples` */
+  importVersion(model: string, form: FormData): Promise<ImportAnswer>;
   startTraining(model: string, input: Omit<TrainModelInput, 'model'>): Promise<StartedWorkflow>;
   training(model: string): Promise<TrainAnswer>;
   startRollout(input: RolloutModelInput): Promise<StartedWorkflow>;
@@ -63,6 +66,7 @@ export function createSluiceApi(http: HttpClient): SluiceApi {
     versions: async (model) =>
       ((await get(of(model, '/versions'))) as { versions: readonly VersionSummary[] }).versions,
     version: async (model, version) => (await get(of(model, `/versions/${version}`))) as VersionAnswer,
+    importVersion: async (model, form) => (await http.upload(of(model, '/versions'), form)) as ImportAnswer,
     startTraining: async (model, input) => (await post(of(model, '/train'), input)) as StartedWorkflow,
     training: async (model) => (await get(of(model, '/train'))) as TrainAnswer,
     startRollout: async (input) => (await post('/rollouts', input)) as StartedWorkflow,

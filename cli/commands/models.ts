@@ -8,13 +8,15 @@ import { renderPairs, renderTable } from '../terminal/table.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { renderEvaluation, renderGates } from '../views/evaluation.ts';
 import { renderVersionStatus } from '../views/version-status.ts';
+import { registerModelsImport } from './models-import.ts';
 
 const EXAMPLES = `
 Examples:
   sluice models list
   sluice models show churn
   sluice models show churn --version 2
-  sluice models apply model.yaml`;
+  sluice models apply model.yaml
+  sluice models import model.onnx --model churn`;
 
 export function registerModels(program: Command, runner: Runner): void {
   const models = program
@@ -46,6 +48,7 @@ export function registerModels(program: Command, runner: Runner): void {
     .action((file: string, _options: unknown, command: Command) =>
       runner.run(command, (session) => apply(session, file)),
     );
+  registerModelsImport(models, runner);
 }
 
 async function list(session: Session): Promise<undefined> {
@@ -122,9 +125,9 @@ function versionTable(versions: readonly VersionSummary[], terminal: Terminal): 
       String(v.version),
       renderVersionStatus(v.status, terminal.style),
       v.algorithm,
-      formatMetric(v.evaluation.auc),
-      formatMetric(v.evaluation.logLoss),
-      formatMetric(v.evaluation.accuracy),
+      metric(v, 'auc'),
+      metric(v, 'logLoss'),
+      metric(v, 'accuracy'),
       v.aliases.join(', '),
       formatTime(v.created_at),
     ]),
@@ -132,6 +135,10 @@ function versionTable(versions: readonly VersionSummary[], terminal: Terminal): 
     terminal.width,
   );
 }
+
+/** An imported model without labelled rows has no figures. */
+const metric = ({ evaluation }: VersionSummary, name: 'auc' | 'logLoss' | 'accuracy'): string =>
+  evaluation.rows === 0 ? '' : formatMetric(evaluation[name]);
 
 async function showVersion(session: Session, model: string, number: number): Promise<undefined> {
   const api = await session.api();

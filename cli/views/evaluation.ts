@@ -15,6 +15,7 @@ const METRIC_NAMES: Readonly<Record<QualityMetric, readonly [string, string]>> =
 
 /** The metrics on the held-out rows, and the confusion at the threshold. */
 export function renderEvaluation(evaluation: Evaluation, terminal: Terminal): readonly string[] {
+  if (evaluation.rows === 0) return ['Not evaluated: the model came without labelled rows.'];
   const rows = (Object.keys(METRIC_NAMES) as QualityMetric[]).map((metric) => [
     METRIC_NAMES[metric][0],
     formatMetric(evaluation[metric]),
