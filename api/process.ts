@@ -19,13 +19,16 @@ import { failStart } from './fail-start.ts';
 import { createImports } from './imports/create-imports.ts';
 import { createHotPath } from './hot-path/create-hot-path.ts';
 import { createJournalWriter } from './journal/journal-writer.ts';
+import { createFleetLimiter } from './limits/create-fleet-limiter.ts';
 import type { Log } from './log.ts';
 import { platformVersion } from './platform-version.ts';
 import { onDefect, onStop } from './process-lifecycle.ts';
+import { createProtection } from './protection.ts';
 import { createKeyDirectory } from './security/key-directory.ts';
 import type { KeyDirectory } from './security/key-directory.ts';
 import { createSavedKeys } from './security/saved-keys.ts';
 import { startServer } from './server.ts';
+import type { RunningServer } from './server.ts';
 import { createServing } from './serving/create-serving.ts';
 import { createRecordSink } from './serving/record-sink.ts';
 import { createTemporalControlPlane } from './temporal-control-plane.ts';
@@ -90,32 +93,21 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, name: 'api' });
   onDefect(log);
-  const link = createLink<PrimaryCalls, ProcessCalls>(createPrimaryChannel());
+  const channel = createPrimaryChannel();
+  const link = createLink<PrimaryCalls, ProcessCalls>(channel);
   const assigned = link.ask('assignment', null, PRIMARY_LIMIT_MS);
   const { disconnect, journal, ...parts } = connectAll(config, log);
   const { serving, keys } = parts;
+  const { metrics } = parts;
+  const protection = createProtection({ limiter: createFleetLimiter(channel, metrics), metrics, now: Date.now });
   const fleet = joinFleet({ ...parts, journal: () => journal.status(), link });
+  let server: RunningServer | null = null;
   let draining = false;
-  const app = createApp({
-    ...parts,
-    ...fleet,
-    log,
-    isDraining: () => draining,
-    now: Date.now,
-    version: platformVersion(),
-  });
   const stopKeys = keys.start();
-  const { port, listenWhenReady } = await assigned;
-  if (listenWhenReady) await Promise.all([serving.start(), firstKeys(keys)]);
-  const server = await startServer(app.fetch, {
-    host: config.host,
-    port,
-    hotPath: createHotPath({ ...parts, log }),
-  });
   const shutDown = async (): Promise<void> => {
     draining = true;
-    const { clean } = await server.drain();
-    if (!clean) log.warn({}, 'requests still in flight at the limit were cut off');
+    const drained = await server?.drain();
+    if (drained?.clean === false) log.warn({}, 'requests still in flight at the limit were cut off');
     stopKeys();
     await serving.close();
     await disconnect();
@@ -125,6 +117,22 @@ async function main(): Promise<void> {
   link.answer('drain', () => {
     stop('the primary says so');
     return null;
+  });
+  const app = createApp({
+    ...parts,
+    ...fleet,
+    protection,
+    log,
+    isDraining: () => draining,
+    now: Date.now,
+    version: platformVersion(),
+  });
+  const { port, listenWhenReady } = await assigned;
+  if (listenWhenReady) await Promise.all([serving.start(), firstKeys(keys)]);
+  server = await startServer(app.fetch, {
+    host: config.host,
+    port,
+    hotPath: createHotPath({ ...parts, protection, log }),
   });
   if (!listenWhenReady) await serving.start();
   log.info({ port: server.port, ...serving.status() }, 'serving');

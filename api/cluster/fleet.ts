@@ -2,8 +2,6 @@ import type { Log } from '../log.ts';
 import type { PrimaryCalls, ProcessCalls } from './calls.ts';
 import type { Channel, Link } from './link.ts';
 
-export type ProcessLink = Link<ProcessCalls, PrimaryCalls>;
-
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -14,7 +12,7 @@ export interface ServingProcess {
   readonly pid: number;
   /** What the link runs over; others may as well. */
   readonly channel: Channel;
-  readonly link: ProcessLink;
+  readonly link: Link<ProcessCalls, PrimaryCalls>;
   readonly exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
 }
@@ -53,82 +51,128 @@ const STOP_LIMIT_MS = 14_500;
 
 /** Keeps the serving processes running: a crashed one is replaced while the others serve on. */
 export function createFleet(deps: FleetDeps): Fleet {
-  const { log } = deps;
-  const running = new Set<ServingProcess>();
-  const ready = new Set<ServingProcess>();
-  const pauses = new Set<NodeJS.Timeout>();
-  const askedPorts = new WeakMap<ServingProcess, number>();
-  let port = deps.port;
-  let stopping = false;
-  let started = false;
-  let crashes = 0;
+  const fleet = new ProcessFleet(deps);
+  return {
+    start: () => fleet.start(),
+    serving: () => [...fleet.ready],
+    crashes: () => fleet.crashes,
+    stop: () => fleet.stop(),
+  };
+}
 
-  /**
-   * The system shares a port among those who ask for it by the same number: with 0 in the configuration that is 0 as
-   * long as one of the first is there, and the number that was given then when all have gone.
-   */
-  function portToAsk(): number {
-    const [other] = ready;
-    return (other === undefined ? undefined : askedPorts.get(other)) ?? port;
+class ProcessFleet {
+  readonly ready = new Set<ServingProcess>();
+  crashes = 0;
+  readonly #deps: FleetDeps;
+  readonly #running = new Set<ServingProcess>();
+  readonly #askedPorts = new WeakMap<ServingProcess, number>();
+  readonly #pauses = new Set<NodeJS.Timeout>();
+  #port: number;
+  #started = false;
+  #stopping = false;
+
+  constructor(deps: FleetDeps) {
+    this.#deps = deps;
+    this.#port = deps.port;
   }
 
-  /** Starts one; resolves when it is ready, rejects when it ends before. */
-  function launch(): { readonly process: ServingProcess; readonly whenReady: Promise<void> } {
-    const process = deps.fork();
-    running.add(process);
-    deps.onStarted(process);
+  async start(): Promise<{ readonly port: number }> {
+    const first = Array.from({ length: this.#deps.processes }, () => this.#launch());
+    await Promise.all(first.map(({ whenReady }) => whenReady));
+    this.#started = true;
+    for (const { process } of first) void this.#keepAlive(process);
+    return { port: this.#port };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const timer of this.#pauses) clearTimeout(timer);
+    const limit = setTimeout(() => {
+      for (const process of this.#running) {
+        this.#deps.log.error({ pid: process.pid, limitMs: STOP_LIMIT_MS }, 'a serving process did not stop in time');
+        process.kill('SIGKILL');
+      }
+    }, STOP_LIMIT_MS);
+    // One after the other: a connection that meets a closed port is handed to a process whose port is open, so that
+    // only the last one to close can turn anybody away.
+    for (const process of [...this.#running]) await this.#drain(process);
+    await Promise.all([...this.#running].map((process) => process.exited));
+    clearTimeout(limit);
+  }
+
+  /** Starts one; `whenReady` rejects when it ends before. */
+  #launch(): { readonly process: ServingProcess; readonly whenReady: Promise<void> } {
+    const process = this.#deps.fork();
     const { link } = process;
+    this.#running.add(process);
+    this.#deps.onStarted(process);
     link.answer('assignment', () => {
-      const asked = portToAsk();
-      askedPorts.set(process, asked);
-      return { port: asked, listenWhenReady: started };
+      const port = this.#portToAsk();
+      this.#askedPorts.set(process, port);
+      return { port, listenWhenReady: this.#started };
     });
     link.answer('mayStop', () => {
       // While all stop, its turn comes by itself.
-      if (!stopping) void drain(process);
+      if (!this.#stopping) void this.#drain(process);
       return null;
     });
     const whenReady = new Promise<void>((resolve, reject) => {
-      link.answer('ready', (body) => {
-        if (started && body.port !== port) {
-          // The last one on the port went while this one came, and the system gave it another.
-          process.kill('SIGKILL');
-          return null;
-        }
-        port = body.port;
-        if (running.has(process)) ready.add(process);
-        resolve();
+      link.answer('ready', ({ port }) => {
+        if (this.#noteReady(process, port)) resolve();
         return null;
       });
       void process.exited.then((exit) => {
-        running.delete(process);
-        ready.delete(process);
-        deps.onExited(process);
+        this.#running.delete(process);
+        this.ready.delete(process);
+        this.#deps.onExited(process);
         reject(new Error(`a serving process ended while starting (${describeExit(exit)})`));
       });
     });
     return { process, whenReady };
   }
 
+  /**
+   * The system shares a port among those who ask for it by the same number: with 0 in the configuration that is 0 as
+   * long as one of the first is there, and the number that was given then when all have gone.
+   */
+  #portToAsk(): number {
+    const [other] = this.ready;
+    return (other === undefined ? undefined : this.#askedPorts.get(other)) ?? this.#port;
+  }
+
+  #noteReady(process: ServingProcess, port: number): boolean {
+    if (this.#started && port !== this.#port) {
+      // The last one on the port went while this one came, and the system gave it another.
+      process.kill('SIGKILL');
+      return false;
+    }
+    this.#port = port;
+    if (this.#running.has(process)) this.ready.add(process);
+    return true;
+  }
+
   /** Runs one place of the fleet for good. */
-  async function keepAlive(first: ServingProcess): Promise<void> {
+  async #keepAlive(first: ServingProcess): Promise<void> {
+    const { log } = this.#deps;
     let current = first;
     let backoffMs = FIRST_BACKOFF_MS;
     for (;;) {
       const sinceMs = performance.now();
       const exit = await current.exited;
-      if (stopping) return;
-      crashes += 1;
+      if (this.#stopping) return;
+      this.crashes += 1;
       if (performance.now() - sinceMs > STABLE_AFTER_MS) backoffMs = FIRST_BACKOFF_MS;
-      const left = ready.size;
-      log.error({ pid: current.pid, ...exit, left, backoffMs }, 'a serving process ended; it is replaced');
-      await pause(backoffMs);
+      log.error(
+        { pid: current.pid, ...exit, left: this.ready.size, backoffMs },
+        'a serving process ended; it is replaced',
+      );
+      await this.#pause(backoffMs);
       backoffMs = Math.min(LAST_BACKOFF_MS, backoffMs * 2);
-      if (isStopping()) return;
-      const next = launch();
-      current = next.process;
-      next.whenReady.then(
-        () => log.info({ pid: next.process.pid }, 'the replacement serves'),
+      if (this.#isStopping()) return;
+      const { process, whenReady } = this.#launch();
+      current = process;
+      whenReady.then(
+        () => log.info({ pid: process.pid }, 'the replacement serves'),
         // Its end is seen above.
         () => undefined,
       );
@@ -136,53 +180,30 @@ export function createFleet(deps: FleetDeps): Fleet {
   }
 
   /** The type checker takes an earlier look for the last word. */
-  const isStopping = (): boolean => stopping;
-
-  async function start(): Promise<{ readonly port: number }> {
-    const first = Array.from({ length: deps.processes }, launch);
-    await Promise.all(first.map(({ whenReady }) => whenReady));
-    started = true;
-    for (const { process } of first) void keepAlive(process);
-    return { port };
+  #isStopping(): boolean {
+    return this.#stopping;
   }
 
-  function pause(ms: number): Promise<void> {
+  #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        pauses.delete(timer);
+        this.#pauses.delete(timer);
         resolve();
       }, ms);
-      pauses.add(timer);
+      this.#pauses.add(timer);
     });
   }
 
-  async function drain(process: ServingProcess): Promise<void> {
-    ready.delete(process);
+  async #drain(process: ServingProcess): Promise<void> {
+    this.ready.delete(process);
     try {
       await process.link.ask('drain', null, CLOSE_PORT_LIMIT_MS);
     } catch (error) {
       // It may be gone already; if it hangs, the limit of the stop ends it.
-      log.warn({ err: error, pid: process.pid }, 'a serving process did not confirm that its port is closed');
+      const details = { err: error, pid: process.pid };
+      this.#deps.log.warn(details, 'a serving process did not confirm that its port is closed');
     }
   }
-
-  async function stop(): Promise<void> {
-    stopping = true;
-    for (const timer of pauses) clearTimeout(timer);
-    const limit = setTimeout(() => {
-      for (const process of running) {
-        log.error({ pid: process.pid, limitMs: STOP_LIMIT_MS }, 'a serving process did not stop in time');
-        process.kill('SIGKILL');
-      }
-    }, STOP_LIMIT_MS);
-    // One after the other: a connection that meets a closed port is handed to a process whose port is open, so that
-    // only the last one to close can turn anybody away.
-    for (const process of [...running]) await drain(process);
-    await Promise.all([...running].map((process) => process.exited));
-    clearTimeout(limit);
-  }
-
-  return { start, stop, serving: () => [...ready], crashes: () => crashes };
 }
 
 function describeExit({ code, signal }: Exit): string {

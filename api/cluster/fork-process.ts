@@ -1,5 +1,4 @@
 import cluster from 'node:cluster';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Exit, ServingProcess } from './fleet.ts';
 import { createLink } from './link.ts';
@@ -37,7 +36,9 @@ export function createForker({ module, heapMb }: ForkOptions): () => ServingProc
       pid: worker.process.pid ?? 0,
       channel,
       link: createLink(channel),
-      exited: once(worker, 'exit').then(([code, signal]) => ({ code, signal }) as Exit),
+      exited: new Promise<Exit>((resolve) => {
+        worker.once('exit', (code: number | null, signal: NodeJS.Signals | null) => resolve({ code, signal }));
+      }),
       kill: (signal) => void worker.process.kill(signal),
     };
   };

@@ -91,7 +91,7 @@ export function createLink<Asked extends Calls, Answered extends Calls>(channel:
 
   return {
     ask,
-    answer: (topic, handler) => void handlers.set(topic, handler as Handler),
+    answer: (topic, handler) => void handlers.set(topic, handler),
   };
 }
 
