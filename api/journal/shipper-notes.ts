@@ -1,3 +1,4 @@
+import { DomainError } from '../../domain/errors.ts';
 import type { ServingLog } from '../serving/ports.ts';
 import { createRareLog } from '../serving/rare-log.ts';
 import type { Segment } from './inventory.ts';
@@ -7,6 +8,12 @@ import type { BrokenPart } from './segment-reader.ts';
 
 /** One line a minute of each kind: an outage must not become one of the log. */
 const LOG_EVERY_MS = 60_000;
+
+/** The code alone: the server's sentence may quote what a client sent. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof DomainError)) return 'internal';
+  return /\((\w{5}):/.exec(cause.message)?.[1] ?? cause.code;
+}
 
 /** What a shipper has done and could not do: counted, and said in the log. */
 export class ShipperNotes {
@@ -52,7 +59,7 @@ export class ShipperNotes {
     const kept = await putAside(this.#dir, 'records.jsonl', `${lines.join('\n')}\n`);
     this.#rarely('rejected', () =>
       this.#log.error(
-        { err: cause, rejected: this.rejected, kept },
+        { why: reasonOf(cause), rejected: this.rejected, kept },
         'the database refuses prediction records: they are put aside in the folder rejected of the journal',
       ),
     );
