@@ -12,7 +12,7 @@ import { serverOperations } from './open-inference/server-operations.ts';
 import type { ReadinessDeps } from './readiness.ts';
 
 export interface ProtocolDeps extends ReadinessDeps {
-  readonly serving: Pick<Serving, 'predict' | 'served' | 'status'>;
+  readonly serving: Serving;
   readonly metrics: Pick<Metrics, 'answered'>;
   /** Absent: keys have no limits. */
   readonly charge?: ChargeRows;

@@ -1,12 +1,15 @@
+import type { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { answer } from '../answers.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createPredictionAnswers } from '../hot-path/prediction-answers.ts';
 import type { PredictionAnswers, PredictionDeps } from '../hot-path/prediction-answers.ts';
+import { withExplanation } from '../explanations/explain-answer.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
 import { parsePredictBatchBody, parsePredictBody } from '../predict-body.ts';
 import type { PredictBatchBody, PredictBody } from '../predict-body.ts';
+import { explainQuery } from '../schemas/explanations.ts';
 import { modelParams } from '../schemas/parameters.ts';
 import {
   BATCH_LIMIT_BYTES,
@@ -18,6 +21,7 @@ import {
   predictSchema,
   predictionSchema,
 } from '../schemas/predictions.ts';
+import type { Serving } from '../serving/contract.ts';
 
 const FEATURES_EXAMPLE = { entity_id: 'customer-4711', features: { tenure: 12, contract: 'monthly' } };
 const ANSWER_EXAMPLE = {
@@ -38,10 +42,19 @@ const callOf = (c: Context<AppEnv>) => ({
   startedAt: c.get('startedAt'),
 });
 
-async function answerOne(c: Context<AppEnv>, answers: PredictionAnswers, body: PredictBody): Promise<Response> {
+type Explaining = Pick<Serving, 'explain'>;
+
+async function answerOne(
+  c: Context<AppEnv>,
+  answers: PredictionAnswers,
+  body: PredictBody,
+  { explain, top }: z.output<typeof explainQuery>,
+  serving: Explaining,
+): Promise<Response> {
   const { requestId, json } = await answers.one(callOf(c), body);
   c.set('requestId', requestId);
-  return answer(c, 200, json, 'application/json');
+  const whole = explain === 'true' ? await withExplanation(serving, json, body.request.features, top) : json;
+  return answer(c, 200, whole, 'application/json');
 }
 
 async function answerMany(c: Context<AppEnv>, answers: PredictionAnswers, body: PredictBatchBody): Promise<Response> {
@@ -53,7 +66,9 @@ async function answerMany(c: Context<AppEnv>, answers: PredictionAnswers, body: 
  * `POST /predict`, `POST /models/{model}/predict`, `POST /predict/batch`. On a port `hot-path` answers them before the
  * router is asked; these are the same, for the documentation and for whatever the hot path leaves.
  */
-export function predictionOperations(deps: PredictionDeps): readonly Operation[] {
+export function predictionOperations(
+  deps: PredictionDeps & { readonly serving: Explaining },
+): readonly Operation[] {
   const predictions = createPredictionAnswers(deps);
   const common = { method: 'post', tag: 'Predictions', permission: 'predict', refusals: ['notFound'] } as const;
   const answers = { 200: { description: 'The prediction', schema: predictionSchema, example: ANSWER_EXAMPLE } };
@@ -65,7 +80,8 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
       summary: 'Predict one row',
       description:
         'Takes one row as the data has it. What the model cannot take is refused field by field with status 422, or ' +
-        'answered with a warning, as the model definition says; nothing is replaced silently.',
+        'answered with a warning, as the model definition says; nothing is replaced silently. `explain=true` adds why: ' +
+        'exact SHAP values, which with `base` sum up to the log odds of `probability`.',
       body: {
         schema: predictSchema,
         description: 'One row; `model` may be left out while one model is served',
@@ -74,7 +90,8 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
         parse: (value) => parsePredictBody(value, false),
       },
       answers,
-      handle: ({ c, body }) => answerOne(c, predictions, body),
+      query: explainQuery,
+      handle: ({ c, body, query }) => answerOne(c, predictions, body, query, deps.serving),
     }),
     defineOperation({
       ...common,
@@ -91,7 +108,9 @@ export function predictionOperations(deps: PredictionDeps): readonly Operation[]
         parse: (value) => parsePredictBody(value, true),
       },
       answers,
-      handle: ({ c, params, body }) => answerOne(c, predictions, { ...body, model: params.model }),
+      query: explainQuery,
+      handle: ({ c, params, body, query }) =>
+        answerOne(c, predictions, { ...body, model: params.model }, query, deps.serving),
     }),
     defineOperation({
       ...common,

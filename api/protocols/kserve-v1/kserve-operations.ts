@@ -6,6 +6,7 @@ import type { AppEnv } from '../../app-env.ts';
 import { defineOperation } from '../../operation.ts';
 import type { Operation } from '../../operation.ts';
 import { JSON_TYPE } from '../../request-body.ts';
+import { explanationSchema, topQuery } from '../../schemas/explanations.ts';
 import { modelNameSchema } from '../../schemas/parameters.ts';
 import { optional } from '../../schemas/optional.ts';
 import type { Serving } from '../../serving/contract.ts';
@@ -16,10 +17,11 @@ import { predictionRecord, predictionRecordSchema } from '../prediction-record.t
 import { createProblemList } from '../problem-list.ts';
 import { readContent } from '../request-content.ts';
 import { resolveTarget } from '../target.ts';
+import { checkExplainedRows, EXPLAINED_ROWS_MAX, explainRows, explanationRefusal } from './explain-rows.ts';
 import { cellName, readInstances } from './instances.ts';
 
 export interface KserveDeps {
-  readonly serving: Pick<Serving, 'predict' | 'served'>;
+  readonly serving: Pick<Serving, 'predict' | 'served' | 'explain' | 'explanationRefusal'>;
   readonly answerRows: AnswerRows;
 }
 
@@ -100,8 +102,10 @@ function verbOperation(deps: KserveDeps): Operation {
     description:
       'Each instance is an object of values by feature name, or an array in the order of the features (as ' +
       '`GET /v2/models/{model}` lists them). A key `entity_id` names the entity. Rows are answered all or none: a wrong ' +
-      'one is named with its field. `:explain` is not offered yet and answers 501.',
+      'one is named with its field. `:explain` adds exact SHAP values to the predictions of at most ' +
+      `${EXPLAINED_ROWS_MAX} rows; where a version has none, it answers 501 and predicts nothing.`,
     params: verbParams,
+    query: topQuery,
     rawBody: {
       description: 'The rows',
       content: {
@@ -114,18 +118,25 @@ function verbOperation(deps: KserveDeps): Operation {
     answers: {
       200: {
         description: 'One prediction per instance, in order',
-        schema: z.strictObject({ predictions: z.array(predictionRecordSchema) }).openapi('KservePredictions'),
+        schema: z
+          .strictObject({
+            predictions: z.array(predictionRecordSchema),
+            explanations: optional(z.array(explanationSchema)).openapi({ description: 'Of `:explain` alone' }),
+          })
+          .openapi('KservePredictions'),
       },
-      501: { description: 'Explanations are not offered yet', schema: plainErrorForm.schema },
+      501: { description: 'The version that answers cannot be explained', schema: plainErrorForm.schema },
     },
-    handle: ({ c, params }) => {
-      const error = `Explanations of ${params.model} are not offered yet: use :predict`;
-      return params.verb === 'predict' ? predict(c, deps, params.model) : answerJson(c, 501, { error });
-    },
+    handle: ({ c, params, query }) => answerRequest(c, deps, params, query.top),
   });
 }
 
-async function predict(c: Context<AppEnv>, { serving, answerRows }: KserveDeps, model: string): Promise<Response> {
+async function answerRequest(
+  c: Context<AppEnv>,
+  { serving, answerRows }: KserveDeps,
+  { model, verb }: z.output<typeof verbParams>,
+  top: number,
+): Promise<Response> {
   await answerRows.begin(c);
   const type = c.req.header('content-type');
   if (type !== undefined && !JSON_TYPE.test(type)) {
@@ -134,8 +145,14 @@ async function predict(c: Context<AppEnv>, { serving, answerRows }: KserveDeps, 
     ]);
   }
   const target = await resolveTarget(serving, model);
+  const explains = verb === 'explain';
+  const refusal = explains ? await explanationRefusal(serving, target) : null;
+  if (refusal !== null) return answerJson(c, 501, { error: refusal });
   const problems = createProblemList(cellName);
   const rows = readInstances(parseClientObject(await readContent(c)), target.signature, problems);
+  if (explains) checkExplainedRows(rows.length, problems);
   const answered = await answerRows.answer(c, target, rows, problems);
-  return answerJson(c, 200, { predictions: answered.map(predictionRecord) });
+  const predictions = answered.map(predictionRecord);
+  if (!explains) return answerJson(c, 200, { predictions });
+  return answerJson(c, 200, { predictions, explanations: await explainRows(serving, answered, rows, top) });
 }

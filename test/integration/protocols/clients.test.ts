@@ -118,7 +118,7 @@ describe.skipIf(missing !== null)('the real Python clients', () => {
     expect(row).toMatch(/inputs\.contract\.data\[0\].*400 Bad Request/);
     expect(v1Row).toMatch(/instances\[0\]\.contract.*instances\[0\]\.months: is missing.*400 Bad Request/);
     expect(v1Model).toMatch(/another.*404 Not Found/);
-    expect(explain).toMatch(/not offered yet.*501/);
+    expect(explain).toMatch(/cannot explain its answers.*501/);
     expect(noKey).toMatch(/401 Unauthorized/);
   });
 

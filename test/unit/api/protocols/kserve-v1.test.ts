@@ -87,12 +87,41 @@ describe('KServe v1', () => {
     ['/v1/models/leavers', 404],
     ['/v1/models/:predict', 404],
     ['/v1/models/leavers:classify', 400],
-    ['/v1/models/leavers:explain', 501],
   ])('POST %s is a %i with an error', async (path, status) => {
     const { call } = await createTestApp();
     const answer = await call('POST', path, { body: { instances: [features] } });
     expect(answer).toMatchObject({ status, json: { error: expect.any(String) } });
     expect(answer.headers.get('content-type')).toBe('application/json');
+  });
+
+  it('explains the rows it answers', async () => {
+    const { call, serving } = await createTestApp();
+    const logit = Math.log(answered.probability / (1 - answered.probability));
+    const contributions = [
+      { feature: 'charge', value: 80, contribution: logit + 0.5 },
+      { feature: 'months', value: 3, contribution: -0.5 },
+    ];
+    serving.explain.mockResolvedValue({ explained: true, explanation: { base: 0, logit, contributions } });
+    const body = { instances: [features, features] };
+    const { status, json } = await call('POST', '/v1/models/leavers:explain?top=1', { body });
+    expect(status).toBe(200);
+    expect(json.predictions).toHaveLength(2);
+    expect(json.explanations).toHaveLength(2);
+    expect(json.explanations[1]).toMatchObject({ base: 0, logit, contributions: [contributions[0]], others: -0.5 });
+  });
+
+  it('explains nothing, and predicts nothing, where a version cannot be explained or the rows are too many', async () => {
+    const { call, serving } = await createTestApp();
+    const explain = (instances: unknown[]) => call('POST', '/v1/models/leavers:explain', { body: { instances } });
+    const many = await explain(Array.from({ length: 101 }, () => features));
+    expect(many).toMatchObject({
+      status: 400,
+      json: { error: expect.stringContaining('at most 100 rows to explain') },
+    });
+    serving.explanationRefusal.mockResolvedValue('it was imported');
+    const refused = await explain([features]);
+    expect(refused).toMatchObject({ status: 501, json: { error: expect.stringContaining('it was imported') } });
+    expect(serving.predict).not.toHaveBeenCalled();
   });
 
   it('takes JSON alone', async () => {
