@@ -55,7 +55,7 @@ interface Input {
  */
 export function bindInputs(facts: GraphFacts, file: SignatureFile | null): BoundInputs {
   const findings: Finding[] = [];
-  const inputs = facts.inputs.map((info) => readInput(info, findings));
+  const inputs = facts.inputs.map((info) => readInput(info, facts.outputs.at(-1)?.name ?? 'output', findings));
   if (inputs.length === 0)
     findings.push(error('inputs', 'The graph takes no input', 'export the model with its inputs'));
   const readable = inputs.filter((input): input is Input => input !== null);
@@ -65,7 +65,7 @@ export function bindInputs(facts: GraphFacts, file: SignatureFile | null): Bound
   return isMatrix ? bindMatrix(first, file) : bindColumns(readable, file, readVocabularies(facts));
 }
 
-function readInput(info: onnx.IValueInfoProto, findings: Finding[]): Input | null {
+function readInput(info: onnx.IValueInfoProto, output: string, findings: Finding[]): Input | null {
   const name = info.name ?? '';
   const tensor = info.type?.tensorType;
   const elemType = tensor?.elemType ?? 0;
@@ -87,9 +87,9 @@ function readInput(info: onnx.IValueInfoProto, findings: Finding[]): Input | nul
     return null;
   }
   if (dims[0] !== null) {
-    const message = `The input ${name} has the fixed shape ${shape}: it takes exactly ${dims[0] ?? 0} rows at a time`;
+    const message = `The input ${name} has the fixed shape ${shape}: it takes no other number of rows at a time`;
     const fix =
-      `torch.onnx.export(..., dynamic_axes={'${name}': {0: 'n'}, 'OUTPUT': {0: 'n'}}); ` +
+      `torch.onnx.export(..., dynamic_axes={'${name}': {0: 'n'}, '${output}': {0: 'n'}}); ` +
       'skl2onnx and onnxmltools: FloatTensorType([None, F]) in place of [1, F]';
     findings.push(error('batch', message, fix));
     return null;

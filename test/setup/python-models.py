@@ -107,6 +107,16 @@ def pipelines():
             write("sklearn-pipeline-zipmap", to_onnx(model, initial_types=inputs, target_opset=OPSET), rows, expected)
 
 
+def one_hot():
+    """One float matrix of a column per category, as people encode by hand: only the signature file can name it."""
+    encoded = np.column_stack([X[:, :1], plan[:, None] == PLANS, X[:, 1:2], city[:, None] == CITIES]).astype(np.float32)
+    model = lightgbm.LGBMClassifier(n_estimators=40, num_leaves=8, verbose=-1).fit(encoded, y_mixed)
+    made = convert_lightgbm(model, initial_types=[("input", ToolsFloats([None, 9]))], zipmap=False, target_opset=15)
+    rows = [{"age": float(a), "plan": str(p), "income": float(i), "city": str(c)} for a, i, p, c in mixed[:ROWS]]
+    write("lightgbm-one-hot", made, rows, model.predict_proba(encoded[:ROWS])[:, 1])
+    index["lightgbm-one-hot"]["labels"] = [int(v) for v in y_mixed[:ROWS]]
+
+
 def whole_numbers():
     counts = random.integers(0, 9, size=(600, 2))
     model = LogisticRegression().fit(counts, y)
@@ -118,7 +128,7 @@ def whole_numbers():
     write("sklearn-whole-numbers", made, rows, piped.predict_proba(counts[:ROWS])[:, 1])
 
 
-for part in [classifiers, three_classes, regressor, boosting, pipelines, whole_numbers]:
+for part in [classifiers, three_classes, regressor, boosting, pipelines, one_hot, whole_numbers]:
     part()
 (FOLDER / "models.json").write_text(json.dumps(index))
 print(json.dumps({"models": len(index)}))

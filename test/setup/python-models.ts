@@ -19,6 +19,7 @@ const PACKAGES = [
   'skl2onnx==1.19.1',
   'onnxmltools==1.14.0',
   'protobuf==6.31.1',
+  'packaging==26.3',
 ];
 const SCRIPT = fileURLToPath(new URL('./python-models.py', import.meta.url));
 
@@ -27,6 +28,7 @@ export interface ForeignModel {
   readonly rows: readonly Readonly<Record<string, string | number | null>>[];
   /** `predict_proba(rows)[:, 1]` of the library that made the model. */
   readonly probabilities: readonly number[];
+  readonly labels?: readonly (0 | 1)[];
 }
 
 export type ForeignModels = Readonly<Record<string, ForeignModel>>;
