@@ -3,6 +3,8 @@ import type { Aggregator } from 'prom-client';
 import type { RiskCategory } from '../domain/records.ts';
 import type { Route, Variant } from '../domain/routing.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
+import { createProtectionMetrics } from './protection-metrics.ts';
+import type { ProtectionMetrics } from './protection-metrics.ts';
 
 /** 0.1 ms to 1 s: a prediction takes parts of a millisecond, the promises stand at 10, 50, 100 and 150 ms. */
 const LATENCY_BUCKETS_SECONDS = [
@@ -38,7 +40,7 @@ export interface JournalGauges {
   readonly spilled: number;
 }
 
-export interface Metrics {
+export interface Metrics extends ProtectionMetrics {
   /** One row that a version was asked for. */
   observe(model: string, version: number, variant: Variant, status: PredictionStatus, latencyMs: number): void;
   /** Rows that shared one run of a model. */
@@ -74,6 +76,7 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
   const requests = createRequestMetrics(registry);
   return {
     ...predictions,
+    ...createProtectionMetrics(registry),
     request: requests,
     watchServing: (read) => createServingGauges(registry, read),
     watchJournal: (read) => createJournalMetrics(registry, read),

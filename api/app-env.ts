@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { ExtraHeaders } from './answers.ts';
 import type { ErrorForm } from './error-form.ts';
+import type { Ticket } from './overload/admission.ts';
 import type { Principal } from './security/key-directory.ts';
 
 /** What a request carries through the middleware. `incoming` is absent where a test calls the app without a port. */
@@ -19,6 +20,8 @@ export interface AppEnv {
     errorForm?: ErrorForm;
     /** Set where the caller's key has a limit. */
     rateHeaders?: ExtraHeaders;
+    /** Set on predictions: to be begun when the body is there. */
+    ticket?: Ticket;
     /** Set on every route that needs a permission. */
     principal?: Principal;
   };

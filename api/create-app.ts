@@ -13,6 +13,8 @@ import { requestContext } from './middleware/request-context.ts';
 import { createOpenApiDocument } from './openapi-document.ts';
 import { registerOperations } from './operation.ts';
 import type { Operation } from './operation.ts';
+import { createProtection } from './protection.ts';
+import type { Protection } from './protection.ts';
 import { protocolOperations } from './protocols/protocol-operations.ts';
 import { auditOperations } from './routes/audit.ts';
 import { docsOperations } from './routes/docs.ts';
@@ -46,6 +48,8 @@ export interface AppDeps {
   readonly journal?: () => JournalHealth;
   /** Of all processes; default: this one is alone. */
   readonly overview?: () => Promise<FleetOverview>;
+  /** Shared with the hot path. Default: of this application alone. */
+  readonly protection?: Protection;
   readonly isDraining: () => boolean;
   /** Epoch ms. */
   readonly now: () => number;
@@ -54,7 +58,8 @@ export interface AppDeps {
 }
 
 /** The HTTP API as a function from request to answer; `server.ts` gives it a port. */
-export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
+export function createApp(given: AppDeps): OpenAPIHono<AppEnv> {
+  const deps = { ...given, protection: given.protection ?? createProtection(given) };
   const app = new OpenAPIHono<AppEnv>();
   app.use('*', requestContext());
   app.onError(createErrorHandler(deps.log));
@@ -70,8 +75,11 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 }
 
 /** Each group next to its narrow needs; the order is that of the documentation. */
-function createOperations(app: OpenAPIHono<AppEnv>, given: AppDeps): readonly Operation[] {
-  const deps = { overview: overviewOfOne(given), ...given };
+function createOperations(
+  app: OpenAPIHono<AppEnv>,
+  given: AppDeps & { readonly protection: Protection },
+): readonly Operation[] {
+  const deps = { overview: overviewOfOne(given), ...given, charge: given.protection.charge };
   const document = createOpenApiDocument(app, deps.version, () => deps.serving.served());
   return [
     ...predictionOperations(deps),

@@ -28,6 +28,7 @@ const TITLES: Readonly<Record<ErrorCode, string>> = {
   trainingFailed: 'The training failed',
   artefactCorrupt: 'An artefact is damaged',
   unavailable: 'Not available at the moment',
+  overloaded: 'Too much at once',
   internal: 'Unexpected error',
 };
 
@@ -40,6 +41,7 @@ function headersOf(error: DomainError): ExtraHeaders {
       return { 'www-authenticate': 'ApiKey realm="sluice", header="X-API-Key"' };
     case 'unavailable':
     case 'rateLimited':
+    case 'overloaded':
       return { 'retry-after': String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS) };
     case 'methodNotAllowed':
       return { allow: (error.problems[0]?.allowed ?? []).join(', ') };
@@ -87,7 +89,8 @@ function answerProblem(c: Context<AppEnv>, error: DomainError): Response {
  */
 export function tellable(error: unknown, path: string, requestId: string, log: Log): DomainError {
   if (error instanceof DomainError && error.code !== 'internal') {
-    if (ERROR_CODES[error.code].status >= 500) {
+    // Overload is no news after the first time: it is counted, and a line each would add to it.
+    if (ERROR_CODES[error.code].status >= 500 && error.code !== 'overloaded') {
       log.warn({ requestId, code: error.code, reason: error.message }, 'request not answered');
     }
     return error;

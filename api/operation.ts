@@ -11,7 +11,12 @@ import type { AppEnv } from './app-env.ts';
 import type { ErrorForm } from './error-form.ts';
 import { observeRequests } from './middleware/observe-requests.ts';
 import { requirePermission } from './middleware/require-permission.ts';
+import { limitPredictions } from './limits/limit-predictions.ts';
+import { admitPredictions } from './overload/admit-predictions.ts';
+import { boundRequests } from './overload/bound-requests.ts';
+import type { Protection } from './protection.ts';
 import { readJson } from './request-body.ts';
+import { BATCH_LIMIT_BYTES } from './schemas/predictions.ts';
 import { problemSchema } from './schemas/problem.ts';
 import type { KeyDirectory } from './security/key-directory.ts';
 import { zodProblems } from './zod-problems.ts';
@@ -74,6 +79,10 @@ export interface Operation<P extends z.ZodObject = z.ZodObject, Q extends z.ZodO
   readonly body?: BodySpec<B>;
   readonly rawBody?: RawBodySpec;
   readonly answers: Readonly<Record<number, AnswerSpec>>;
+  /** Rows are predicted: let in as long as they can be answered in time. */
+  readonly predicts?: true;
+  /** The request costs its caller a row at once; the handler charges for more. */
+  readonly charged?: true;
   /** Problems beyond those that follow from the key, the body and the parameters. */
   readonly refusals?: readonly ErrorCode[];
   /** Default: problem details. */
@@ -112,6 +121,8 @@ async function readInput(operation: Operation, c: Context<AppEnv>): Promise<Oper
 export interface OperationDeps {
   readonly keys: Pick<KeyDirectory, 'check'>;
   readonly metrics: Pick<Metrics, 'request'>;
+  /** Absent: everybody is let in, without limit. */
+  readonly protection?: Protection;
 }
 
 /** Serves and documents the operations. */
@@ -120,12 +131,11 @@ export function registerOperations(
   operations: readonly Operation[],
   deps: OperationDeps,
 ): void {
+  const bounded = boundRequests();
   for (const operation of operations) {
     const route = createRoute(describeOperation(operation));
     app.openAPIRegistry.registerPath(route);
-    const guards = operation.permission === null ? [] : [requirePermission(deps.keys, operation.permission)];
-    const { errorForm } = operation;
-    if (errorForm !== undefined) guards.unshift(useErrorForm(errorForm));
+    const guards = guardsOf(operation, deps, bounded);
     app.on(
       [operation.method.toUpperCase()],
       [operation.routePath ?? route.getRoutingPath()],
@@ -134,6 +144,23 @@ export function registerOperations(
       async (c: Context<AppEnv>) => operation.handle(await readInput(operation, c)),
     );
   }
+}
+
+/** In the order of what they cost. */
+function guardsOf(
+  { permission, errorForm, predicts, charged, body }: Operation,
+  { keys, protection }: OperationDeps,
+  bounded: MiddlewareHandler<AppEnv>,
+): MiddlewareHandler<AppEnv>[] {
+  const guards = errorForm === undefined ? [] : [useErrorForm(errorForm)];
+  if (permission === null) return guards;
+  if (predicts === undefined) guards.push(bounded);
+  else if (protection !== undefined) {
+    guards.push(admitPredictions(protection.admission, body?.limitBytes ?? BATCH_LIMIT_BYTES));
+  }
+  guards.push(requirePermission(keys, permission));
+  if (charged !== undefined && protection !== undefined) guards.push(limitPredictions(protection.charge));
+  return guards;
 }
 
 function useErrorForm(form: ErrorForm): MiddlewareHandler<AppEnv> {
@@ -145,7 +172,8 @@ function useErrorForm(form: ErrorForm): MiddlewareHandler<AppEnv> {
 
 function refusalsOf(operation: Operation): readonly ErrorCode[] {
   const codes: ErrorCode[] = [...(operation.refusals ?? [])];
-  if (operation.permission !== null) codes.push('unauthenticated', 'forbidden', 'unavailable');
+  if (operation.permission !== null) codes.push('unauthenticated', 'forbidden', 'unavailable', 'overloaded');
+  if (operation.charged !== undefined) codes.push('rateLimited');
   if (operation.params !== undefined || operation.query !== undefined) codes.push('invalidInput');
   if (operation.body !== undefined || operation.rawBody !== undefined) {
     codes.push('malformedRequest', 'payloadTooLarge', 'unsupportedMediaType', 'invalidInput');

@@ -5,6 +5,7 @@ import { createFleetAnswers } from './cluster/fleet-answers.ts';
 import type { FleetAnswers } from './cluster/fleet-answers.ts';
 import type { Fleet } from './cluster/fleet.ts';
 import { createJournalShipper } from './journal/journal-shipper.ts';
+import { lendLimits } from './limits/lend-limits.ts';
 import type { Log } from './log.ts';
 
 /** What is not shipped by then is shipped by the next start. */
@@ -30,9 +31,21 @@ export function startPrimaryDuties({ config, databaseUrl, fleet, log }: PrimaryD
   const metrics = createMetrics();
   metrics.watchJournal(() => ({ ...shipper.status(), spilled: 0 }));
   metrics.watchFleet(() => ({ serving: fleet.serving().length, crashes: fleet.crashes() }));
+  const limits = lendLimits();
+  const answers = createFleetAnswers({ fleet, metrics, journal: () => shipper.status() });
   return {
-    answers: createFleetAnswers({ fleet, metrics, journal: () => shipper.status() }),
+    answers: {
+      serve: (process) => {
+        answers.serve(process);
+        limits.lendTo(process);
+      },
+      forget: (process) => {
+        answers.forget(process);
+        limits.forget(process);
+      },
+    },
     close: async () => {
+      limits.close();
       await shipper.close(JOURNAL_CLOSE_LIMIT_MS);
       await database.close();
     },

@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 import { DomainError } from '../domain/errors.ts';
 import type { AppEnv } from './app-env.ts';
 import { findJsonFault } from './json-position.ts';
+import { overloaded } from './overload/overloaded.ts';
 
 export const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\s*(?:;|$)/i;
 const BYTE_ORDER_MARK = 0xfeff;
@@ -22,14 +23,19 @@ export function checkDeclaredLength(contentLength: string | undefined, limitByte
 
 /**
  * @throws DomainError `payloadTooLarge` as soon as the limit is passed (a declared length is refused unread),
- *   `malformedRequest` when the client goes away
+ *   `malformedRequest` when the client goes away, `overloaded` when a prediction cannot be begun now
  */
 export async function readBytes(c: Context<AppEnv>, limitBytes: number): Promise<Buffer> {
   checkDeclaredLength(c.req.header('content-length'), limitBytes);
   // `env` is undefined when a test calls the app without a port.
   const incoming = (c.env as Partial<AppEnv['Bindings']> | undefined)?.incoming;
-  if (incoming === undefined) return readStream(c.req.raw, limitBytes);
-  return new Promise((resolve, reject) => collectBody(incoming, limitBytes, resolve, reject));
+  const bytes =
+    incoming === undefined
+      ? await readStream(c.req.raw, limitBytes)
+      : await new Promise<Buffer>((resolve, reject) => collectBody(incoming, limitBytes, resolve, reject));
+  const ticket = c.get('ticket');
+  if (ticket !== undefined && !ticket.begin()) throw overloaded();
+  return bytes;
 }
 
 /**

@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   trainingFailed: { status: 500, retryable: false },
   artefactCorrupt: { status: 500, retryable: false },
   unavailable: { status: 503, retryable: true },
+  /** More is asked than can be answered in time. */
+  overloaded: { status: 503, retryable: true },
   internal: { status: 500, retryable: true },
 } as const satisfies Record<string, { status: number; retryable: boolean }>;
 

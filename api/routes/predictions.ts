@@ -7,6 +7,8 @@ import type { PredictionAnswers, PredictionDeps } from '../hot-path/prediction-a
 import { withExplanation } from '../explanations/explain-answer.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
+import { chargeFurtherRows } from '../limits/limit-predictions.ts';
+import type { Protection } from '../protection.ts';
 import { parsePredictBatchBody, parsePredictBody } from '../predict-body.ts';
 import type { PredictBatchBody, PredictBody } from '../predict-body.ts';
 import { explainQuery } from '../schemas/explanations.ts';
@@ -57,7 +59,13 @@ async function answerOne(
   return answer(c, 200, whole, 'application/json');
 }
 
-async function answerMany(c: Context<AppEnv>, answers: PredictionAnswers, body: PredictBatchBody): Promise<Response> {
+async function answerMany(
+  c: Context<AppEnv>,
+  answers: PredictionAnswers,
+  body: PredictBatchBody,
+  { charge }: Protection,
+): Promise<Response> {
+  await chargeFurtherRows(c, charge, body.rows.length);
   const { json } = await answers.many({ ...callOf(c), requestId: c.get('requestId') }, body);
   return answer(c, 200, json, 'application/json');
 }
@@ -67,14 +75,16 @@ async function answerMany(c: Context<AppEnv>, answers: PredictionAnswers, body: 
  * router is asked; these are the same, for the documentation and for whatever the hot path leaves.
  */
 export function predictionOperations(
-  deps: PredictionDeps & { readonly serving: Explaining },
+  deps: PredictionDeps & { readonly serving: Explaining; readonly protection: Protection },
 ): readonly Operation[] {
   const predictions = createPredictionAnswers(deps);
   const common = { method: 'post', tag: 'Predictions', permission: 'predict', refusals: ['notFound'] } as const;
+  const guarded = { predicts: true, charged: true } as const;
   const answers = { 200: { description: 'The prediction', schema: predictionSchema, example: ANSWER_EXAMPLE } };
   return [
     defineOperation({
       ...common,
+      ...guarded,
       id: 'predict',
       path: '/predict',
       summary: 'Predict one row',
@@ -95,6 +105,7 @@ export function predictionOperations(
     }),
     defineOperation({
       ...common,
+      ...guarded,
       id: 'predictWithModel',
       path: '/models/{model}/predict',
       summary: 'Predict one row with a model',
@@ -114,6 +125,7 @@ export function predictionOperations(
     }),
     defineOperation({
       ...common,
+      ...guarded,
       id: 'predictBatch',
       path: '/predict/batch',
       summary: 'Predict many rows',
@@ -137,7 +149,7 @@ export function predictionOperations(
           },
         },
       },
-      handle: ({ c, body }) => answerMany(c, predictions, body),
+      handle: ({ c, body }) => answerMany(c, predictions, body, deps.protection),
     }),
   ];
 }

@@ -91,6 +91,7 @@ function verbOperation(deps: KserveDeps): Operation {
     id: 'kservePredict',
     method: 'post',
     path: '/v1/models/{model}:{verb}',
+    predicts: true,
     routePath: '/v1/models/:target',
     readParams: (c) => {
       const [, model = '', verb = ''] = TARGET.exec(c.req.param('target') ?? '') ?? [];

@@ -90,6 +90,7 @@ function invocationsOperation(deps: ScoringDeps): Operation {
     id: 'invocations',
     method: 'post',
     path: '/invocations',
+    predicts: true,
     permission: 'predict',
     refusals: ['notFound', 'unavailable', 'rateLimited'],
     summary: 'Predict a table',

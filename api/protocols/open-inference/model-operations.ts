@@ -42,6 +42,7 @@ const READY = {
 } as const;
 
 const INFER = {
+  predicts: true,
   method: 'post',
   refusals: ['notFound', 'unavailable', 'rateLimited'],
   description:

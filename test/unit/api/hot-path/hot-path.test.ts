@@ -53,7 +53,8 @@ function send(
 /** One application behind two ports: with the hot path and without. */
 async function setUp() {
   const test = await createTestApp();
-  const deps = { serving: test.serving, metrics: test.metrics, keys: test.keys, log: test.log };
+  const { serving, metrics, keys, log, protection } = test;
+  const deps = { serving, metrics, keys, log, protection };
   const options = { host: '127.0.0.1', port: 0 };
   const hotPath = createHotPath(deps);
   const taken: boolean[] = [];

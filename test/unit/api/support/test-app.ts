@@ -3,6 +3,7 @@ import { expect, vi } from 'vitest';
 import { createMetrics } from '../../../../adapters/metrics.ts';
 import { createApp } from '../../../../api/create-app.ts';
 import type { AppDeps } from '../../../../api/create-app.ts';
+import { createProtection } from '../../../../api/protection.ts';
 import { createApiKey } from '../../../../api/security/api-key-format.ts';
 import { createKeyDirectory } from '../../../../api/security/key-directory.ts';
 import type { Permission } from '../../../../domain/records.ts';
@@ -70,12 +71,14 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
   const keys = createKeyDirectory({ keys: registry.keys, now: () => NOW_MS, onStateChange: () => undefined });
   await keys.refresh();
   const metrics = createMetrics({ defaults: false });
+  const protection = createProtection({ metrics, now: () => NOW_MS });
   const app = createApp({
     registry,
     serving,
     control,
     keys,
     metrics,
+    protection,
     log,
     checks: { postgres: () => Promise.resolve(), temporal: control.check },
     isDraining: () => false,
@@ -103,5 +106,5 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
     if (schema !== undefined && isJson) schema.parse(json);
     return { status: response.status, headers: response.headers, text, json, fields: fieldsOf(json) };
   };
-  return { app, call, world, registry, control, serving, keys, keyOf, metrics, log };
+  return { app, call, world, registry, control, serving, keys, keyOf, metrics, protection, log };
 }
