@@ -13,8 +13,8 @@ import type { AppEnv } from '../app-env.ts';
 
 /** 10,000 rows of 100 features as JSON lines. */
 const SAMPLES_BYTES_MAX = 32 * 1024 * 1024;
-/** `model`, `signature` and `samples`, each once. */
-const PARTS_MAX = 3;
+/** `model`, `signature` and `samples`, each once; the parser counts the end of the form as one more. */
+const PARTS_MAX = 4;
 const BINARY = 'application/octet-stream';
 const MULTIPART = 'multipart/form-data';
 
