@@ -13,6 +13,8 @@ export interface Figure {
 export interface BenchTarget {
   readonly url?: string;
   readonly key?: string;
+  /** Folder of the yardstick, for the benches that compare with other servers. */
+  readonly yardstick?: string;
 }
 
 export interface Bench {

@@ -5,12 +5,17 @@ import type { Figure } from './bench.ts';
 import { benches } from './benches.ts';
 
 /**
- * `npm run bench -- NAME [--json FILE] [--url URL --key KEY]`: exit code 1 when a figure misses its bar, 2 when the call
+ * `npm run bench -- NAME [--json FILE] [--url URL --key KEY] [--yardstick FOLDER]`: exit code 1 when a figure misses its bar, 2 when the call
  * is wrong.
  */
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { json: { type: 'string' }, url: { type: 'string' }, key: { type: 'string' } },
+    options: {
+      json: { type: 'string' },
+      url: { type: 'string' },
+      key: { type: 'string' },
+      yardstick: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const [name] = positionals;
@@ -24,16 +29,15 @@ async function main(): Promise<number> {
     return 2;
   }
   const bench = await load();
-  const { url, key } = values;
-  const target = { ...(url === undefined ? {} : { url }), ...(key === undefined ? {} : { key }) };
+  const { json, ...target } = values;
   const figures = await bench.run((line) => console.error(line), target);
   printTable(name, figures);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report(name, figures), null, 2)}\n`);
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(report(name, figures), null, 2)}\n`);
   return figures.every(passes) ? 0 : 1;
 }
 
 async function listBenches(): Promise<void> {
-  console.log('npm run bench -- NAME [--json FILE] [--url URL --key KEY]\n');
+  console.log('npm run bench -- NAME [--json FILE] [--url URL --key KEY] [--yardstick FOLDER]\n');
   for (const [name, load] of Object.entries(benches)) console.log(`  ${name.padEnd(12)}${(await load()).description}`);
 }
 
