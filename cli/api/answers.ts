@@ -107,7 +107,22 @@ export interface PredictionAnswer {
   readonly threshold: number;
   readonly latency_ms: number;
   readonly warnings: readonly Problem[];
+  readonly explanation?: ExplanationAnswer;
 }
+
+export type ExplanationAnswer =
+  | {
+      readonly base: number;
+      readonly logit: number;
+      readonly contributions: readonly {
+        readonly feature: string;
+        readonly value: string | number | boolean | null;
+        readonly contribution: number;
+      }[];
+      readonly others: number;
+      readonly cost_ms: number;
+    }
+  | { readonly refused: string };
 
 export interface FailedPrediction {
   readonly error: string;

@@ -42,7 +42,8 @@ export interface SluiceApi {
   /** By id, or the open (else the last) one of a model. */
   rollout(reference: string): Promise<RolloutAnswer>;
   steer(reference: string, command: RolloutCommandName, reason?: string): Promise<CommandAnswer>;
-  predict(model: string | null, instance: Instance): Promise<PredictionAnswer>;
+  /** @param top contributions of an explanation; `null`: none is asked for */
+  predict(model: string | null, instance: Instance, top: number | null): Promise<PredictionAnswer>;
   predictBatch(model: string | null, instances: readonly Instance[]): Promise<BatchAnswer>;
   feedback(body: Readonly<Record<string, unknown>>): Promise<{ accepted: boolean; matched: number }>;
   createKey(body: Readonly<Record<string, unknown>>): Promise<KeyAnswer & { readonly key: string }>;
@@ -79,7 +80,10 @@ export function createSluiceApi(http: HttpClient): SluiceApi {
       const path = `/rollouts/${encodeURIComponent(reference)}/${command}`;
       return (await post(path, reason === undefined ? {} : { reason })) as CommandAnswer;
     },
-    predict: async (model, instance) => (await post(predictPath(model), instance)) as PredictionAnswer,
+    predict: async (model, instance, top) => {
+      const query = top === null ? '' : `?explain=true&top=${top}`;
+      return (await post(`${predictPath(model)}${query}`, instance)) as PredictionAnswer;
+    },
     predictBatch: async (model, instances) =>
       (await post('/predict/batch', { ...(model === null ? {} : { model }), instances })) as BatchAnswer,
     feedback: async (body) => (await post('/feedback', body)) as { accepted: boolean; matched: number },

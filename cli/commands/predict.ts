@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { FeatureSpec } from '../../domain/signature.ts';
 import type { BatchAnswer, FailedPrediction, PredictionAnswer } from '../api/answers.ts';
 import type { Instance, SluiceApi } from '../api/sluice-api.ts';
+import { wholeNumber } from '../arguments.ts';
 import { CliError, EXIT, type ExitCode, UsageError } from '../errors.ts';
 import { parseFeatures, readInstances } from '../rows.ts';
 import type { Runner, Session } from '../session.ts';
@@ -12,10 +13,15 @@ interface PredictOptions {
   readonly file?: string;
   readonly example?: true;
   readonly entity?: string;
+  readonly explain?: true;
+  readonly top: number;
 }
 
 /** The API's limit of rows in one batch. */
 const BATCH_ROWS_MAX = 1000;
+const TOP_DEFAULT = 5;
+/** The API's limit of contributions named. */
+const TOP_MAX = 1000;
 
 const AFTER_HELP = `
 A row has one member a feature; \`sluice models show MODEL --version N\` lists them. A file holds one row, a JSON array
@@ -27,6 +33,7 @@ Examples:
   sluice predict churn --example
   sluice predict shop --features '{"visits": 3, "country": "DE"}' --entity 4711
   sluice predict churn --file rows.jsonl --json
+  sluice predict churn --example --explain --top 10
   cat row.json | sluice predict churn --file -`;
 
 export function registerPredict(program: Command, runner: Runner): void {
@@ -38,6 +45,12 @@ export function registerPredict(program: Command, runner: Runner): void {
     .addOption(new Option('--file <path>', 'rows: JSON or JSON lines; - for standard input').conflicts('example'))
     .option('--example', "a made-up row from the champion's signature")
     .option('--entity <id>', 'id of the entity: keeps it on one version during a rollout')
+    .option('--explain', 'show what speaks for and against it (one row)')
+    .addOption(
+      new Option('--top <number>', 'contributions an explanation names')
+        .argParser(wholeNumber(0, TOP_MAX))
+        .default(TOP_DEFAULT),
+    )
     .addHelpText('after', AFTER_HELP)
     .action((model: string | undefined, options: PredictOptions, command: Command) =>
       runner.run(command, (session) => predict(session, model ?? null, options)),
@@ -50,9 +63,12 @@ async function predict(session: Session, model: string | null, options: PredictO
   const [only] = instances;
   if (only === undefined) throw new UsageError(`${options.file ?? 'The input'} holds no row`);
   if (instances.length === 1) {
-    const prediction = await api.predict(model, only);
+    const prediction = await api.predict(model, only, options.explain === true ? options.top : null);
     session.answer(prediction, renderPrediction(prediction, session.terminal));
     return EXIT.ok;
+  }
+  if (options.explain === true) {
+    throw new UsageError(`--explain takes one row, and there are ${instances.length}`);
   }
   const answer = await predictAll(api, model, instances);
   session.answer(answer, renderPredictions(answer.predictions, instances, session.terminal));

@@ -3,6 +3,7 @@ import type { FailedPrediction, PredictionAnswer } from '../api/answers.ts';
 import type { Instance } from '../api/sluice-api.ts';
 import { formatMetric } from '../terminal/format.ts';
 import { renderPairs, renderTable } from '../terminal/table.ts';
+import { renderExplanation } from './explanation.ts';
 import type { Style } from '../terminal/style.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -21,6 +22,7 @@ export function renderPrediction(prediction: PredictionAnswer, terminal: Termina
       style,
     ),
     ...prediction.warnings.map((w) => style.yellow(`warning: ${describeProblems([w])}`)),
+    ...(prediction.explanation === undefined ? [] : renderExplanation(prediction.explanation, prediction, terminal)),
     style.dim(`What really happened: sluice feedback --request ${prediction.request_id} --label ${prediction.label}`),
   ];
 }

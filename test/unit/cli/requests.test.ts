@@ -178,6 +178,42 @@ describe('sluice predict', () => {
     expect(posted('/predict')).toEqual({ features: { age: 1 } });
   });
 
+  it('shows what speaks for and against with --explain', async () => {
+    const explanation = {
+      base: -1.2,
+      logit: 0.9,
+      contributions: [
+        { feature: 'plan', value: 'basic', contribution: 2 },
+        { feature: 'age', value: null, contribution: -0.5 },
+      ],
+      others: 0.6,
+      cost_ms: 0.8,
+    };
+    const asked = { 'POST /models/churn/predict': ok({ ...PREDICTION, explanation }) };
+    const ended = await against(asked, ['predict', 'churn', '--features', '{}', '--explain', '--top', '2']);
+    expect(platform?.calls.at(-1)?.path).toBe('/models/churn/predict?explain=true&top=2');
+    expect(ended.stdout).toMatch(/log odds -1.200 on average, \+0.900 here; \+ speaks for yes/);
+    expect(ended.stdout).toMatch(/plan +basic +[█#]{20} +\+2.000/);
+    expect(ended.stdout).toMatch(/age +missing +[█#]{5}[░.]{15} +-0.500/);
+    expect(ended.stdout).toMatch(/all others +[█#]{6}[░.]{14} +\+0.600/);
+  });
+
+  it('says why there is no explanation', async () => {
+    const explanation = { refused: 'this version was imported' };
+    const asked = { 'POST /predict': ok({ ...PREDICTION, explanation }) };
+    const ended = await against(asked, ['predict', '--features', '{}', '--explain']);
+    expect(ended.stdout).toContain('not explained: this version was imported');
+    expect(ended.code).toBe(0);
+  });
+
+  it('explains one row only', async () => {
+    const ended = await against(routes, ['predict', 'churn', '--explain', '--file', '-'], {
+      stdin: '{"a":1}\n{"a":2}',
+    });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toContain('--explain takes one row, and there are 2');
+  });
+
   it('names the line of a file that is not JSON', async () => {
     const ended = await runInside(['predict', 'churn', '--file', '-'], { stdin: '{"age":1}\nage=2\n' });
     expect(ended.stderr).toContain('standard input, line 2: not JSON');

@@ -70,12 +70,13 @@ export async function startFakePlatform(routes: Readonly<Record<string, Replies>
       const method = request.method ?? '';
       const path = decodeURIComponent(request.url ?? '');
       calls.push({ method, path, key: (request.headers['x-api-key'] as string | undefined) ?? null, body });
-      const name = `${method} ${path.split('?')[0] ?? ''}`;
+      const [bare = ''] = path.split('?');
+      const name = `${method} ${bare}`;
       const replies = routes[name] ?? problem(404, 'notFound', `nothing at ${name}`);
       const list = Array.isArray(replies) ? (replies as readonly Reply[]) : [replies as Reply];
       const turn = turns.get(name) ?? 0;
       turns.set(name, turn + 1);
-      const reply = refusalOf(method, path, body) ?? list[Math.min(turn, list.length - 1)]!;
+      const reply = refusalOf(method, bare, body) ?? list[Math.min(turn, list.length - 1)]!;
       const type = reply.status >= 400 ? 'application/problem+json' : 'application/json';
       response.writeHead(reply.status, { 'content-type': type });
       response.end(reply.raw ?? (reply.status === 204 ? '' : JSON.stringify(reply.body)));
