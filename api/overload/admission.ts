@@ -5,8 +5,10 @@
 const TARGET_MS = 25;
 /** A large request has work of its own: each of these bytes more gives it the target once more. */
 const BYTES_PER_TARGET = 32 * 1024;
-/** Fewer in progress would leave the model idle between runs. */
-const IN_PROGRESS_MIN = 8;
+/** Few callers who wait for each other are no overload: at 1 ms a request the last of them waits 32 ms. */
+const IN_PROGRESS_MIN = 32;
+/** Slow windows in a row before fewer are let in: one alone is a pause of the machine, and refusing would not end it. */
+const SLOW_WINDOWS = 3;
 /** At 100 us a request the last of them waits 100 ms. */
 const IN_PROGRESS_MAX = 1_024;
 /** Most that are ever seen, without a sign of trouble: 32 connections have 32. */
@@ -56,6 +58,7 @@ interface State {
   bodyBytes: number;
   refused: number;
   overdue: number;
+  slowWindows: number;
   /** Of the window that is open. */
   peak: number;
   ended: number;
@@ -122,7 +125,8 @@ class Admitted implements Ticket {
 /**
  * Lets in as many requests as can be answered in time, and no more: what is above that is refused before any work, so
  * that overload costs those who are too many and not everybody. The number follows what is measured: it shrinks by a
- * fifth in a window whose requests took longer than the target on average, and grows while it is used up and they do not
+ * fifth in each window, from the third in a row on, whose
+ * requests took longer than the target on average, and grows while it is used up and they do not
  * (additive increase would be too slow after a pause, so it grows by a tenth).
  */
 export function createAdmission(): Admission {
@@ -132,6 +136,7 @@ export function createAdmission(): Admission {
     bodyBytes: 0,
     refused: 0,
     overdue: 0,
+    slowWindows: 0,
     peak: 0,
     ended: 0,
     targetsSpent: 0,
@@ -170,7 +175,9 @@ function adapt(state: State, lagInTargets: number): void {
   const { peak, ended, targetsSpent } = state;
   const spent = ended === 0 ? 0 : targetsSpent / ended + lagInTargets;
   // Few at once that are slow all the same are not in each other's way.
-  if (spent > 1 && peak > IN_PROGRESS_MIN) {
+  const isSlow = spent > 1 && peak > IN_PROGRESS_MIN;
+  state.slowWindows = isSlow ? state.slowWindows + 1 : 0;
+  if (state.slowWindows >= SLOW_WINDOWS) {
     state.limit = Math.max(IN_PROGRESS_MIN, Math.floor(Math.min(state.limit, peak) * SHRINK));
   } else if (spent <= 1 && peak >= state.limit) {
     state.limit = Math.min(IN_PROGRESS_MAX, Math.ceil(state.limit * GROW));

@@ -64,16 +64,25 @@ describe('admission', () => {
     expect(admission.arrive(4 * MIB, late)).not.toBeNull();
   });
 
-  it('settles where requests take no longer than the target, when each costs 2 ms', () => {
-    run(100, 1_000, (admitted) => admitted * 2);
-    expect(limit()).toBeGreaterThanOrEqual(8);
-    expect(limit()).toBeLessThanOrEqual(14);
+  it('settles where requests take no longer than the target, when each costs 0.4 ms', () => {
+    run(100, 1_000, (admitted) => admitted * 0.4);
+    expect(limit()).toBeGreaterThanOrEqual(45);
+    expect(limit()).toBeLessThanOrEqual(70);
   });
 
   it('grows again when the machine is faster than it was', () => {
     run(100, 1_000, (admitted) => admitted * 2);
+    expect(limit()).toBe(32);
     run(60, 2_000, (admitted) => admitted * 0.01);
     expect(limit()).toBe(1_024);
+  });
+
+  it('takes one slow window for a pause of the machine', () => {
+    for (let i = 0; i < 20; i += 1) {
+      run(1, 100, () => 90);
+      run(1, 100, () => 2);
+    }
+    expect(limit()).toBe(512);
   });
 
   it('is not moved by a load below it, slow or not', () => {
