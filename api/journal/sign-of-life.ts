@@ -3,9 +3,9 @@
 /** A writer that stood still for longer than this writes no more into the segment it had. */
 export const WRITER_PAUSE_MS_MAX = 15_000;
 /** A sign of life that has not moved for this long is a dead writer's: far more than a pause that writers forgive. */
-export const DEAD_AFTER_MS = 60_000;
+const DEAD_AFTER_MS = 60_000;
 /** Without the file at all: its writer closed in order, or is just making it. */
-export const CLOSED_AFTER_MS = 5_000;
+const CLOSED_AFTER_MS = 5_000;
 
 export interface SignOfLife {
   /** `changedAtMs` of the alive file, `null` when there is none. True: nothing more will come from this writer. */

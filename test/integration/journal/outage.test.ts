@@ -38,7 +38,14 @@ function signal(name: 'SIGSTOP' | 'SIGCONT'): void {
   const { pid } = server.process;
   const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
   const children = lines.map((line) => line.trim().split(/\s+/).map(Number)).filter(([, parent]) => parent === pid);
-  for (const one of [pid, ...children.map(([child]) => child ?? 0)]) process.kill(one, name);
+  for (const one of [pid, ...children.map(([child]) => child ?? 0)]) {
+    try {
+      process.kill(one, name);
+    } catch (error) {
+      // One that has ended since it was listed.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
 }
 
 function openServing() {

@@ -42,7 +42,7 @@ export function fakeLog() {
   return { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
 }
 
-export function fakeFallback() {
+function fakeFallback() {
   const taken: PredictionRecord[] = [];
   const sink: RecordSink = {
     write: (one) => void taken.push(one),
