@@ -72,6 +72,7 @@ export async function createExplainer(source: {
   if (foreign !== undefined) return { explainable: false, reason: FOREIGN_REASON };
   const { graph, background } = decode(source.onnx);
   if (background === null) return { explainable: false, reason: NO_BACKGROUND_REASON };
+  await othersFirst();
   try {
     const explainer = bind(signature, methodOf(graph, background, signature.features.length));
     for (const { features, probability } of [
@@ -89,6 +90,9 @@ export async function createExplainer(source: {
     return { explainable: false, reason: `this version cannot be explained: ${error.message}` };
   }
 }
+
+/** Lets the event loop do what came up meanwhile. */
+const othersFirst = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function decode(bytes: Uint8Array): { graph: onnx.IGraphProto; background: Background | null } {
   const model = proto.onnx.ModelProto.decode(bytes);
@@ -117,7 +121,7 @@ function methodOf(graph: onnx.IGraphProto, background: Background, featureCount:
       for (let tree = 0; tree < shap.trees; tree += 1) {
         shap.addTree(tree, encoded, out);
         if (performance.now() - sliceFromMs < SLICE_MS) continue;
-        await new Promise((resolve) => setImmediate(resolve));
+        await othersFirst();
         sliceFromMs = performance.now();
       }
     },
