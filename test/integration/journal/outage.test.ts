@@ -13,6 +13,7 @@ import { createRecordSink } from '../../../api/serving/record-sink.ts';
 import { createRegistry } from '../../../db/create-registry.ts';
 import { migrate } from '../../../db/migrate.ts';
 import { startPostgres, type EmbeddedPostgres } from '../../../infra/embedded/postgres.ts';
+import { startKeeper } from '../../../infra/processes/keeper-client.ts';
 import { givenServedModel, putLoadOn, type Home } from './fixture.ts';
 
 const SERVER = fileURLToPath(new URL(`../../../.sluice-test/journal-${process.pid}/`, import.meta.url));
@@ -20,15 +21,18 @@ const SERVER = fileURLToPath(new URL(`../../../.sluice-test/journal-${process.pi
 /** A server of its own: it is stopped, which the tests beside this one must not feel. */
 let server: EmbeddedPostgres;
 let home: Home;
+let keeper: Awaited<ReturnType<typeof startKeeper>>;
 beforeAll(async () => {
   await rm(SERVER, { recursive: true, force: true });
   await mkdir(SERVER, { recursive: true });
-  server = await startPostgres({ home: SERVER, keeper: null, port: 0 });
+  keeper = await startKeeper(join(SERVER, 'logs', 'keeper.log'));
+  server = await startPostgres({ home: SERVER, keeper, port: 0 });
   await migrate(server.databaseUrl);
 });
 afterAll(async () => {
   signal('SIGCONT');
   await server.process.stop();
+  await keeper.release();
   await rm(SERVER, { recursive: true, force: true });
   await home.remove();
 });
@@ -111,7 +115,7 @@ describe('predictions while the database is away', () => {
     await failing(true);
     await answers(500);
     expect(shipper.status().waiting).toBeGreaterThan(400);
-    server = await startPostgres({ home: SERVER, keeper: null, port: server.port, portFixed: true });
+    server = await startPostgres({ home: SERVER, keeper, port: server.port, portFixed: true });
     await failing(false);
     await answers(200);
 
