@@ -21,11 +21,11 @@ const SERVER = fileURLToPath(new URL(`../../../.sluice-test/journal-${process.pi
 /** A server of its own: it is stopped, which the tests beside this one must not feel. */
 let server: EmbeddedPostgres;
 let home: Home;
-let keeper: Awaited<ReturnType<typeof startKeeper>>;
+let keeper: ReturnType<typeof startKeeper>;
 beforeAll(async () => {
   await rm(SERVER, { recursive: true, force: true });
   await mkdir(SERVER, { recursive: true });
-  keeper = await startKeeper(join(SERVER, 'logs', 'keeper.log'));
+  keeper = startKeeper(join(SERVER, 'logs', 'keeper.log'));
   server = await startPostgres({ home: SERVER, keeper, port: 0 });
   await migrate(server.databaseUrl);
 });
