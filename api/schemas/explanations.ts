@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { optional } from './optional.ts';
 
 /** Contributions named when nobody says how many. */
-export const TOP_DEFAULT = 5;
+const TOP_DEFAULT = 5;
 const TOP_MAX = 1_000;
 
 const topSchema = z.coerce
