@@ -1,4 +1,6 @@
 import type { Registry } from '../../db/ports.ts';
+import { isTrainable } from '../../domain/definition.ts';
+import { DomainError } from '../../domain/errors.ts';
 import { actorOf, auditAfter } from '../actor.ts';
 import { answerJson } from '../answers.ts';
 import type { ControlPlane } from '../control-plane.ts';
@@ -30,7 +32,7 @@ export function trainingOperations(deps: TrainingDeps): readonly Operation[] {
         'Starts the training and answers at once; the training itself is durable. A version whose gates pass may be ' +
         'rolled out, at once when `rollout` says so.',
       permission: 'admin',
-      refusals: ['notFound', 'conflict'],
+      refusals: ['notFound', 'conflict', 'refused'],
       body: {
         ...checkedBy(trainBodySchema),
         description: 'Everything defaults to the model definition; an empty body will do',
@@ -45,7 +47,10 @@ export function trainingOperations(deps: TrainingDeps): readonly Operation[] {
         },
       },
       handle: async ({ c, params, body }) => {
-        const { name } = await requireModel(registry.models, params.model);
+        const { name, definition } = await requireModel(registry.models, params.model);
+        if (!isTrainable(definition)) {
+          throw new DomainError('refused', `${name} has no training data: its versions are imported`);
+        }
         const actor = actorOf(c);
         const started = await control.startTraining({ model: name, ...body, requestedBy: actor });
         const details = { ...started, ...body };

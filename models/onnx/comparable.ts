@@ -12,11 +12,14 @@ type Described = Pick<ArtefactManifest, 'signature' | 'foreign'>;
 
 /**
  * Whether a version can be asked about another one's held-out rows. Versions trained here share their data; an imported
- * one may name its features otherwise, or refuse rows with gaps.
+ * one may name its features otherwise, or know no gaps where the rows have some.
  */
 export function takesRowsOf(version: Described, other: Described): boolean {
   if (version.foreign === undefined && other.foreign === undefined) return true;
-  const types = new Map(other.signature.features.map((f) => [f.name, f.type]));
-  const gapsMatter = version.foreign !== undefined;
-  return version.signature.features.every((f) => types.get(f.name) === f.type && (f.missing === 'flag' || !gapsMatter));
+  const given = new Map(other.signature.features.map((f) => [f.name, f]));
+  return version.signature.features.every(({ name, type, missing }) => {
+    const row = given.get(name);
+    const gapsFit = version.foreign === undefined || missing === 'flag' || row?.missing === 'reject';
+    return row?.type === type && gapsFit;
+  });
 }

@@ -2,8 +2,9 @@
 import proto from 'onnx-proto';
 import type { onnx } from 'onnx-proto';
 
-const { ModelProto, TensorProto } = proto.onnx;
-export const { DataType } = TensorProto;
+const { AttributeProto, ModelProto, TensorProto } = proto.onnx;
+export const { AttributeType } = AttributeProto;
+export const { DataType, DataLocation } = TensorProto;
 
 type Dim = number | string;
 

@@ -121,21 +121,21 @@ describe('an API that is sent such files', () => {
       'good',
       onnxFile({ inputs: [tensor('x', ['n', 1])], nodes: [node('Sigmoid', ['x'], ['probability'])] }),
     );
-    await world.route('good', json.version as number);
+    await world.route('good', json.version);
   });
   afterAll(() => world.close());
 
   it('answers on meanwhile, and holds none of their memory', async () => {
     const rssBefore = process.memoryUsage().rss;
     let peakRss = 0;
-    let done = false;
-    const hostile = world.importModel('bad', filling(2e9)).finally(() => (done = true));
+    const hostile = { done: false };
+    const refused = world.importModel('bad', filling(2e9)).finally(() => (hostile.done = true));
     const statuses = new Set<number>();
-    while (!done) {
+    while (!hostile.done) {
       statuses.add((await world.post('/models/good/predict', { features: { x: 0.5 } })).status);
       peakRss = Math.max(peakRss, process.memoryUsage().rss);
     }
-    expect(await hostile).toMatchObject({ status: 422, json: { problems: [{ field: 'memory' }] } });
+    expect(await refused).toMatchObject({ status: 422, json: { problems: [{ field: 'memory' }] } });
     expect([...statuses]).toEqual([200]);
     expect(peakRss - rssBefore).toBeLessThan(200 * 1024 * 1024);
     expect(await world.registry.models.find('bad')).toBeNull();

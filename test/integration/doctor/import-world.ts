@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFolderArtefactStore } from '../../../adapters/folder-artefact-store.ts';
 import { createImports } from '../../../api/imports/create-imports.ts';
+import type { ImportedVersionAnswer } from '../../../api/schemas/imports.ts';
 import { startServer } from '../../../api/server.ts';
 import { createServing } from '../../../api/serving/create-serving.ts';
 import type { Registry } from '../../../db/ports.ts';
+import type { Problem } from '../../../domain/errors.ts';
 import { createTestApp } from '../../unit/api/support/test-app.ts';
 import { openTestRegistry } from '../db/fixture.ts';
 
@@ -31,9 +33,16 @@ export interface ImportParts {
 
 export interface ApiAnswer {
   readonly status: number;
-  /** Typed by the test that reads it. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly json: any;
+  readonly json: AnswerJson;
+}
+
+/** What the routes of these tests answer: each answer has a part of it. */
+export interface AnswerJson extends ImportedVersionAnswer {
+  readonly detail: string;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  readonly probability: number;
+  readonly predictions: readonly { readonly probability: number }[];
 }
 
 export async function openImportWorld(): Promise<ImportWorld> {
@@ -54,7 +63,7 @@ export async function openImportWorld(): Promise<ImportWorld> {
   const send = async (path: string, body: FormData | Uint8Array | string, headers: Record<string, string>) => {
     const init = { method: 'POST', headers: { 'x-api-key': key, ...headers }, body: body as never };
     const response = await fetch(`${url}${path}`, init);
-    return { status: response.status, json: (await response.json()) as unknown };
+    return { status: response.status, json: (await response.json()) as AnswerJson };
   };
   return {
     registry,
@@ -67,7 +76,8 @@ export async function openImportWorld(): Promise<ImportWorld> {
         return send(path, parts, { 'content-type': 'application/octet-stream', ...headers });
       }
       const form = new FormData();
-      for (const [name, content] of Object.entries(parts)) form.set(name, new Blob([content as string]), name);
+      for (const [name, content] of Object.entries<Uint8Array | string>({ ...parts }))
+        form.set(name, new Blob([content]), name);
       return send(path, form, headers);
     },
     post: (path, body) => send(path, JSON.stringify(body), { 'content-type': 'application/json' }),

@@ -25,10 +25,10 @@ async function expectSameAnswers(name: string, model: ForeignModel, signature?: 
     ...(signature === undefined ? {} : { signature }),
   });
   expect(imported.json).toMatchObject({ status: 'accepted', created: true });
-  await world.route(name, imported.json.version as number);
+  await world.route(name, imported.json.version);
   const instances = model.rows.map((features) => ({ features }));
   const answered = await world.post('/predict/batch', { model: name, instances });
-  const predictions = answered.json.predictions as { probability: number }[];
+  const predictions = answered.json.predictions;
   expect(predictions.map((p) => p.probability)).toEqual(
     model.probabilities.map((p): unknown => expect.closeTo(p, DIGITS)),
   );
@@ -56,8 +56,8 @@ describe.skipIf(missing !== null)('a model file of a Python library', () => {
     '%s: one matrix, answered as the library does',
     async (name) => {
       const imported = await expectSameAnswers(name, get(name));
-      expect(imported.signature.features.map((f: { name: string }) => f.name)).toEqual(['f0', 'f1', 'f2', 'f3', 'f4']);
-      expect(imported.findings.map((f: { message: string }) => f.message)).toContainEqual(
+      expect(imported.signature.features.map((f) => f.name)).toEqual(['f0', 'f1', 'f2', 'f3', 'f4']);
+      expect(imported.findings.map((f) => f.message)).toContainEqual(
         expect.stringContaining('probabilities[:, 1]; not read: label'),
       );
     },
@@ -73,7 +73,7 @@ describe.skipIf(missing !== null)('a model file of a Python library', () => {
     ]);
     const features = { age: 0, income: 0, plan: 'gold', city: 'Bern' };
     const { json } = await world.post('/models/pipeline/predict', { features });
-    expect(json.warnings.map((w: { field: string }) => w.field)).toEqual(['features.plan', 'features.city']);
+    expect(json.warnings.map((w) => w.field)).toEqual(['features.plan', 'features.city']);
   });
 
   it('a pipeline whose encoder refuses unknown texts refuses them here with what is allowed', async () => {
@@ -97,7 +97,7 @@ describe.skipIf(missing !== null)('a model file of a Python library', () => {
     expect(signature).toMatchObject({ threshold: 0.4, target: { column: 'left', positive: 'yes', negative: 'no' } });
     const features = { age: 0, plan: 'gold', income: 0, city: 'Basel' };
     const { status, json } = await world.post('/models/one-hot/predict', { features });
-    expect([status, json.problems[0].field]).toEqual([422, 'features.plan']);
+    expect([status, json.problems[0]!.field]).toEqual([422, 'features.plan']);
   });
 
   it('says the same for a row alone, among others, and beside another model', async () => {
@@ -144,7 +144,7 @@ describe('a PyTorch network', () => {
 
   it('exported without dynamic axes is refused, and told of them', async () => {
     const { status, json } = await world.importModel('torch-fixed', await readFile(path('torch-mlp-fixed.onnx')));
-    expect([status, json.problems[0].field]).toEqual([422, 'batch']);
-    expect(json.problems[0].message).toContain("dynamic_axes={'input': {0: 'n'}, 'probability': {0: 'n'}}");
+    expect([status, json.problems[0]!.field]).toEqual([422, 'batch']);
+    expect(json.problems[0]!.message).toContain("dynamic_axes={'input': {0: 'n'}, 'probability': {0: 'n'}}");
   });
 });

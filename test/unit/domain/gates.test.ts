@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeGates, type GateInput } from '../../../domain/gates.ts';
+import { notEvaluated } from '../../../domain/evaluation.ts';
 import type { Evaluation, GateResult } from '../../../domain/evaluation.ts';
 
 const evaluation: Evaluation = {
@@ -81,6 +82,12 @@ describe('the gates', () => {
       passed: true,
       message: 'there is no champion to compare with',
     });
+  });
+
+  it('of quality fail without labelled rows, and there is nothing to compare on', () => {
+    const results = judgeGates({ ...input, evaluation: notEvaluated(0.5) });
+    expect(failed(results)).toEqual(['quality.auc', 'quality.logLoss', 'quality.ece']);
+    expect(gate(results, 'champion')?.message).toBe('there are no labelled rows to compare on');
   });
 
   it('pass nothing on a number that is not one', () => {

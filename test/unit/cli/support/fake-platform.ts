@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
+import { importBytesSchema } from '../../../../api/schemas/imports.ts';
 import { createKeySchema } from '../../../../api/schemas/keys.ts';
 import { applyModelSchema } from '../../../../api/schemas/models.ts';
 import { feedbackSchema, predictBatchSchema, predictSchema } from '../../../../api/schemas/predictions.ts';
@@ -42,6 +43,8 @@ export const problem = (status: number, error: string, detail: string, problems:
 const BODIES: readonly (readonly [RegExp, z.ZodType])[] = [
   [/^\/models$/, applyModelSchema],
   [/^\/models\/[^/]+\/train$/, trainBodySchema],
+  // A form, kept as it came.
+  [/^\/models\/[^/]+\/versions$/, importBytesSchema],
   [/^\/predict\/batch$/, predictBatchSchema],
   [/predict$/, predictSchema],
   [/^\/rollouts$/, startRolloutSchema],
@@ -98,5 +101,6 @@ export async function startFakePlatform(routes: Readonly<Record<string, Replies>
 async function readBody(request: IncomingMessage): Promise<unknown> {
   let text = '';
   for await (const chunk of request) text += String(chunk);
+  if (request.headers['content-type']?.startsWith('multipart/') === true) return text;
   return text === '' ? null : JSON.parse(text);
 }

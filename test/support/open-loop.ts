@@ -1,0 +1,70 @@
+/** Load that does not wait: requests leave by the clock, whatever became of those before. Loopback only, and bounded. */
+import { Agent, request } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** However fast and long a test wants it. */
+const REQUESTS_MAX = 200_000;
+const CONNECTIONS_MAX = 1_000;
+
+export interface OpenLoopOptions {
+  readonly port: number;
+  readonly path: string;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+export interface Sample {
+  /** 0: no answer at all. */
+  readonly status: number;
+  /** From when it was due, ms: a generator that falls behind does not hide it. */
+  readonly ms: number;
+  readonly retryAfter: string | undefined;
+}
+
+export async function openLoop(options: OpenLoopOptions): Promise<readonly Sample[]> {
+  const { perSecond, seconds } = options;
+  const total = Math.min(REQUESTS_MAX, Math.round(perSecond * seconds));
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  const samples: Promise<Sample>[] = [];
+  const startedMs = performance.now();
+  while (samples.length < total) {
+    const due = Math.min(total, Math.ceil(((performance.now() - startedMs) / 1000) * perSecond));
+    while (samples.length < due) samples.push(send(options, agent, startedMs + (samples.length * 1000) / perSecond));
+    await pause(1);
+  }
+  const all = await Promise.all(samples);
+  agent.destroy();
+  return all;
+}
+
+function send({ port, path, body, headers }: OpenLoopOptions, agent: Agent, dueMs: number): Promise<Sample> {
+  return new Promise((resolve) => {
+    const done = (status: number, retryAfter?: string): void =>
+      resolve({ status, ms: performance.now() - dueMs, retryAfter });
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        method: 'POST',
+        agent,
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+      },
+      (incoming) => {
+        incoming.resume();
+        incoming.on('end', () => done(incoming.statusCode ?? 0, incoming.headers['retry-after']));
+        incoming.on('error', () => done(0));
+      },
+    );
+    outgoing.on('error', () => done(0));
+    outgoing.end(body);
+  });
+}
+
+/** The value below which a share of them lies; 0 when there are none. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
