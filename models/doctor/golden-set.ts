@@ -13,7 +13,7 @@ const ODD_ROWS_MAX = 2;
 /** Rows of one run. */
 const CHUNK_ROWS = 1_000;
 /** Between the graph here and where it was made, other versions of onnxruntime add up in another order. */
-export const SAMPLE_TOLERANCE = 1e-5;
+const SAMPLE_TOLERANCE = 1e-5;
 const SAMPLES_NAMED_MAX = 5;
 
 /** Rows to prove the model with at each load: from the samples, else made up within the signature's ranges. */

@@ -3,7 +3,7 @@ import type { GoldenRow } from '../manifest.ts';
 import type { ForeignGraph } from '../serving/foreign-graph.ts';
 import type { BatchLatency } from './examination.ts';
 
-export const BATCH_SIZES = [1, 8, 64, 256, 1_000] as const;
+const BATCH_SIZES = [1, 8, 64, 256, 1_000] as const;
 /** Memory is mapped, code compiled, onnxruntime's arenas have grown. */
 const WARM_UP_RUNS = 20;
 /** 5 % of these lie above the p95: 20 runs carry it. */
