@@ -11,6 +11,7 @@ import { usableRequestId } from '../middleware/request-context.ts';
 import { authorise } from '../middleware/require-permission.ts';
 import type { Ticket } from '../overload/admission.ts';
 import { bodyBytesOf, overdue, overloaded } from '../overload/overloaded.ts';
+import { OVERLOADED_ANSWER, refuseOverloaded } from '../overload/refuse-overloaded.ts';
 import { parsePredictBatchBody, parsePredictBody } from '../predict-body.ts';
 import type { PredictBatchBody } from '../predict-body.ts';
 import type { Protection } from '../protection.ts';
@@ -65,7 +66,8 @@ export class Exchange {
     const bytes = bodyBytesOf(headers, this.#endpoint.limitBytes);
     this.#ticket = protection.admission.arrive(bytes, () => this.#refuse(overdue()));
     if (this.#ticket === null) {
-      this.#refuse(OVERLOADED);
+      refuseOverloaded(this.#outgoing, this.#incoming.url ?? '', this.#requestId ?? randomUUID());
+      this.#note(OVERLOADED_ANSWER.status, OVERLOADED_ANSWER.code);
       return;
     }
     try {
@@ -153,6 +155,10 @@ export class Exchange {
     const rate = this.#rateHeaders;
     const all = rate === null ? headers : [...headers, ...Object.entries(rate).flat()];
     write(this.#outgoing, status, all, requestId, json);
+    this.#note(status, error);
+  }
+
+  #note(status: number, error: string | null): void {
     const durationMs = performance.now() - this.#startedAt;
     this.#deps.metrics.request({ method: 'POST', route: this.#endpoint.route, status, durationMs, error });
   }
