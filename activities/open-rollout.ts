@@ -46,7 +46,7 @@ export async function openRollout(deps: ActivityDeps, input: OpenRollout): Promi
 }
 
 /** The definition's plan for the strategy, with what the start of the rollout replaces. */
-export function resolvePlan(
+function resolvePlan(
   { rollout }: Pick<ModelDefinition, 'rollout'>,
   input: Pick<OpenRollout, 'strategy' | 'plan'>,
 ): RolloutPlan {

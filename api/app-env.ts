@@ -1,5 +1,4 @@
 import type { HttpBindings } from '@hono/node-server';
-import type { ExtraHeaders } from './answers.ts';
 import type { ErrorForm } from './error-form.ts';
 import type { Ticket } from './overload/admission.ts';
 import type { Principal } from './security/key-directory.ts';
@@ -19,7 +18,7 @@ export interface AppEnv {
     /** Set on the routes of a compatibility protocol; absent: problem details. */
     errorForm?: ErrorForm;
     /** Set where the caller's key has a limit. */
-    rateHeaders?: ExtraHeaders;
+    rateHeaders?: Readonly<Record<string, string>>;
     /** Set on predictions: to be begun when the body is there. */
     ticket?: Ticket;
     /** Set on every route that needs a permission. */

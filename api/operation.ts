@@ -22,7 +22,7 @@ import type { KeyDirectory } from './security/key-directory.ts';
 import { zodProblems } from './zod-problems.ts';
 
 /** Of every body without a limit of its own: definitions and commands are a few kilobytes. */
-export const BODY_LIMIT_BYTES = 1024 * 1024;
+const BODY_LIMIT_BYTES = 1024 * 1024;
 export const SECURITY_SCHEME = 'apiKey';
 
 export interface BodySpec<B> {

@@ -4,8 +4,6 @@ import type { Algorithm } from '../domain/definition.ts';
 import type { PlanOverrides, Strategy } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 
-export const TASK_QUEUE_DEFAULT = 'sluice';
-
 /** Trainings wait here for their turn: workers take one at a time from it, whatever else runs. */
 export const trainingTaskQueue = (taskQueue: string): string => `${taskQueue}-training`;
 

@@ -39,6 +39,24 @@ const ANSWER_EXAMPLE = {
   warnings: [],
 };
 
+const PREDICT_DESCRIPTION =
+  'Takes one row as the data has it. What the model cannot take is refused field by field with status 422, or ' +
+  'answered with a warning, as the model definition says; nothing is replaced silently. `explain=true` adds why: ' +
+  'exact SHAP values, which with `base` sum up to the log odds of `probability`.';
+
+const BATCH_ANSWERS = {
+  200: {
+    description: 'One answer per row, in order',
+    schema: batchAnswerSchema,
+    example: {
+      request_id: '7d1f0f7e-6a39-4a3b-9d0e-3c9d5a0b6f11',
+      model: 'churn',
+      predictions: [ANSWER_EXAMPLE],
+      latency_ms: 0.9,
+    },
+  },
+};
+
 const callOf = (c: Context<AppEnv>) => ({
   requestId: c.get('requestIdGiven') ? c.get('requestId') : null,
   startedAt: c.get('startedAt'),
@@ -88,10 +106,7 @@ export function predictionOperations(
       id: 'predict',
       path: '/predict',
       summary: 'Predict one row',
-      description:
-        'Takes one row as the data has it. What the model cannot take is refused field by field with status 422, or ' +
-        'answered with a warning, as the model definition says; nothing is replaced silently. `explain=true` adds why: ' +
-        'exact SHAP values, which with `base` sum up to the log odds of `probability`.',
+      description: PREDICT_DESCRIPTION,
       body: {
         schema: predictSchema,
         description: 'One row; `model` may be left out while one model is served',
@@ -137,18 +152,7 @@ export function predictionOperations(
         limitBytes: BATCH_LIMIT_BYTES,
         parse: parsePredictBatchBody,
       },
-      answers: {
-        200: {
-          description: 'One answer per row, in order',
-          schema: batchAnswerSchema,
-          example: {
-            request_id: '7d1f0f7e-6a39-4a3b-9d0e-3c9d5a0b6f11',
-            model: 'churn',
-            predictions: [ANSWER_EXAMPLE],
-            latency_ms: 0.9,
-          },
-        },
-      },
+      answers: BATCH_ANSWERS,
       handle: ({ c, body }) => answerMany(c, predictions, body, deps.protection),
     }),
   ];

@@ -19,7 +19,7 @@ const planParts = {
 };
 const limits = { errorRateMax: z.number(), p95MsMax: z.number() };
 
-export const planSchema = z
+const planSchema = z
   .strictObject({ strategy: strategySchema, ...planParts, limits: z.strictObject(limits) })
   .openapi('RolloutPlan', { description: 'Durations in milliseconds' }) satisfies z.ZodType<RolloutPlan>;
 
@@ -52,7 +52,7 @@ const verdictSchema = z.strictObject({
   ),
 }) satisfies z.ZodType<Verdict>;
 
-export const snapshotSchema = z
+const snapshotSchema = z
   .strictObject({
     rolloutId: z.string(),
     model: z.string(),

@@ -8,7 +8,7 @@ import { compileRowEncoder } from './row-encoder.ts';
 import type { StringTable } from './string-table.ts';
 
 /** Absolute difference between probabilities of the same row: a few units in the last place of a float32. */
-export const GOLDEN_TOLERANCE = 1e-6;
+const GOLDEN_TOLERANCE = 1e-6;
 
 export interface GoldenProof {
   /** The stored graph, fed with raw named columns; `null` where it is what `core` runs (an imported graph). */

@@ -141,6 +141,17 @@ describe('an API that is sent such files', () => {
     expect(await world.registry.models.find('bad')).toBeNull();
   });
 
+  it('stops examining when its caller hangs up', async () => {
+    const caller = new AbortController();
+    const headers = { 'x-api-key': world.key, 'content-type': 'application/octet-stream' };
+    const init = { method: 'POST', headers, body: squaring(4_000, 500), signal: caller.signal };
+    const left = expect(fetch(`${world.url}/models/left/versions`, init as RequestInit)).rejects.toThrow();
+    await vi.waitFor(() => expect(doctors()).toHaveLength(1), { timeout: 5_000 });
+    caller.abort();
+    await left;
+    await vi.waitFor(() => expect(doctors()).toEqual([]), { timeout: 5_000 });
+  });
+
   it('examines one at a time, and says so to the next', async () => {
     const both = await Promise.all([
       world.importModel('first', onnxFile()),

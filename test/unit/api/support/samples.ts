@@ -24,7 +24,7 @@ export const signature: Signature = {
   risk: { medium: 0.3, high: 0.6 },
 };
 
-export const canary: RolloutPlan = {
+const canary: RolloutPlan = {
   strategy: 'canary',
   steps: [
     { weightPercent: 5, bakeTimeMs: 60_000 },

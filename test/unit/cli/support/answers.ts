@@ -207,6 +207,8 @@ export const HEALTH = {
   node: 'v20.3.0',
   uptime_s: 100,
   memory_mb: 210,
+  processes: [{ pid: 100, uptime_s: 100, memory_mb: 105, ready: true, reasons: [] }],
+  process_crashes: 0,
   dependencies: { postgres: { status: 'up', latency_ms: 1.2, message: null } },
   models: [],
   records: { queued: 0, dropped: 0 },
