@@ -10,7 +10,7 @@ const MAX_EXTRAS_NAMED = 10;
 /** A quoted value of a caller is cut here. */
 const MAX_QUOTED_CHARS = 60;
 
-export const fieldOf = (name: string): string => `features.${name.slice(0, 200)}`;
+const fieldOf = (name: string): string => `features.${name.slice(0, 200)}`;
 
 export function wrongType(spec: FeatureSpec, value: unknown): Problem {
   return { field: fieldOf(spec.name), message: `expected ${expectation(spec)}, got ${shown(value)}`, ...allowed(spec) };

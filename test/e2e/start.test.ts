@@ -199,8 +199,9 @@ describe('the started platform', () => {
         expect.arrayContaining([expect.stringMatching(/:(7233|8233)$/)]),
       );
       expect(await predicts()).toMatchObject({ model_version: 1 });
-      const found = await platform.cli('status', '--json');
-      expect(found.code, found.stderr).toBe(0);
+      // The API may be there a moment before the worker and Temporal are.
+      const isWell = async () => (await platform.cli('status', '--json')).code === 0;
+      await expect.poll(isWell, { timeout: 30_000 }).toBe(true);
     } finally {
       for (const server of busy) server.close();
     }
