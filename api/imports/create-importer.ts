@@ -88,9 +88,8 @@ function notImportable(findings: readonly Finding[]): DomainError {
       field: check,
       message: fix === null ? message : `${message}. To mend it: ${fix}`,
     }));
-  const first = problems[0]?.message ?? 'no reason was found';
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
-  return new DomainError('invalidInput', `The model cannot be imported: ${first}${more}`, problems);
+  const count = problems.length === 1 ? 'one thing is' : `${problems.length} things are`;
+  return new DomainError('invalidInput', `The model cannot be imported: ${count} wrong with it`, problems);
 }
 
 /** Versions of one model answer one question; feedback and gates read the definition's classes. */
