@@ -62,8 +62,11 @@ function startChild(entry: URL, memoryMb: number): ChildProcess {
 
 /** By its file, so that it is found whatever the working directory and however this process was started. */
 function typescriptLoader(): string[] {
-  const tsx = createRequire(import.meta.url).resolve('tsx');
-  return ['--import', pathToFileURL(tsx).href];
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  // `--import` can register a loader from Node 20.6 on.
+  const registers = major > 20 || (major === 20 && minor >= 6);
+  return registers ? ['--import', loader] : ['--no-warnings', '--loader', loader];
 }
 
 function whenEnded(child: ChildProcess): Promise<Pick<ChildEnd, 'code' | 'signal'>> {

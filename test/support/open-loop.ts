@@ -62,9 +62,3 @@ function send({ port, path, body, headers }: OpenLoopOptions, agent: Agent, dueM
     outgoing.end(body);
   });
 }
-
-/** The value below which a share of them lies; 0 when there are none. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
