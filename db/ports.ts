@@ -6,6 +6,7 @@ import type { RateTier } from '../domain/rate-tier.ts';
 import type { RolloutPlan } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { Route, RoutingTable, Variant } from '../domain/routing.ts';
+import type { RoutedModel } from '../domain/serving-policy.ts';
 import type { Signature } from '../domain/signature.ts';
 import type { Alias, VersionStatus } from './schema.ts';
 
@@ -83,7 +84,8 @@ export interface RoutingChange {
 
 export interface RoutingStore {
   find(model: string): Promise<RoutingTable | null>;
-  all(): Promise<readonly RoutingTable[]>;
+  /** With the policies of their models' definitions. */
+  all(): Promise<readonly RoutedModel[]>;
   /** Compare-and-set; audited; notifies the API processes. Throws `DomainError('conflict')` on another generation. */
   apply(change: RoutingChange): Promise<RoutingTable>;
   /** Calls back on every change until the returned function is called. Reconnects by itself; the caller polls as well. */

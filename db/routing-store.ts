@@ -1,10 +1,12 @@
 import { and, asc, eq, sql } from 'drizzle-orm';
 import { DomainError, type Problem } from '../domain/errors.ts';
 import type { RoutingTable } from '../domain/routing.ts';
+import { NO_SERVING_POLICY } from '../domain/serving-policy.ts';
+import type { CachePolicy, Fallback, RoutedModel } from '../domain/serving-policy.ts';
 import { writeAudit } from './audit-store.ts';
 import type { Database, Drizzle } from './connect.ts';
 import type { RoutingChange, RoutingStore } from './ports.ts';
-import { auditLog, routing } from './schema.ts';
+import { auditLog, modelAliases, models, routing } from './schema.ts';
 import { requireVersions } from './version-store.ts';
 
 /** Channel of `NOTIFY`; the payload is the model's name. */
@@ -28,7 +30,7 @@ export function createRoutingStore(database: Database): RoutingStore {
         const [row] = await db.select(columns).from(routing).where(eq(routing.model, model));
         return row ?? null;
       }),
-    all: () => database.run((db) => db.select(columns).from(routing).orderBy(asc(routing.model)).limit(TABLES_MAX)),
+    all: () => database.run(readAll),
     apply: (change) => {
       const problems = routingProblems(change);
       if (problems.length > 0) {
@@ -38,6 +40,26 @@ export function createRoutingStore(database: Database): RoutingStore {
     },
     listen: (onChange) => database.listen(CHANNEL, onChange),
   };
+}
+
+async function readAll(db: Drizzle): Promise<readonly RoutedModel[]> {
+  const { definition } = models;
+  const rows = await db
+    .select({
+      ...columns,
+      fallback: sql<Fallback | null>`${definition} -> 'fallback'`,
+      cache: sql<CachePolicy | null>`${definition} -> 'cache'`,
+      previous: modelAliases.version,
+    })
+    .from(routing)
+    .innerJoin(models, eq(models.name, routing.model))
+    .leftJoin(modelAliases, and(eq(modelAliases.model, routing.model), eq(modelAliases.alias, 'previous')))
+    .orderBy(asc(routing.model))
+    .limit(TABLES_MAX);
+  return rows.map(({ fallback, cache, previous, ...table }) => ({
+    ...table,
+    policy: { fallback: fallback ?? NO_SERVING_POLICY.fallback, cache, previous },
+  }));
 }
 
 /** What is wrong with the routes of a change, apart from the versions' existence. */

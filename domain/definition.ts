@@ -1,5 +1,6 @@
 import type { FeatureType, ValuePolicy } from './signature.ts';
 import type { RolloutPlan } from './rollout/plan.ts';
+import type { CachePolicy, Fallback } from './serving-policy.ts';
 
 /** A model definition: the file a person writes (`model.yaml`), after its schema filled in the defaults. */
 export interface ModelDefinition {
@@ -22,6 +23,10 @@ export interface ModelDefinition {
   readonly gates: GatePolicy;
   readonly rollout: RolloutPolicy;
   readonly retraining: RetrainingPolicy;
+  /** What is answered when the champion fails. Absent: status 503. */
+  readonly fallback?: Fallback;
+  /** Absent: every row is asked of the model. */
+  readonly cache?: CachePolicy;
 }
 
 export interface DataSource {

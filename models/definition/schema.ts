@@ -10,6 +10,7 @@ import {
 } from '../../domain/definition.ts';
 import { FEATURE_TYPES, VALUE_POLICIES } from '../../domain/signature.ts';
 import { rolloutFromFile, rolloutResolved } from './rollout-schema.ts';
+import { cacheFromFile, cacheResolved, fallback } from './serving-schema.ts';
 
 /** A column name longer than this is a broken header. */
 const COLUMN_NAME_LENGTH_MAX = 256;
@@ -139,6 +140,7 @@ const common = {
   training: training.prefault({}),
   gates: gates.prefault({}),
   retraining: retraining.prefault({}),
+  fallback: fallback.exactOptional(),
 };
 
 const source = z.string().min(1).max(4096);
@@ -167,6 +169,7 @@ export const modelFileSchema = z.strictObject({
     .default({})
     .describe('What the data does not say by itself, by column: a type, or an object.'),
   rollout: rolloutFromFile.prefault({}),
+  cache: cacheFromFile.exactOptional(),
 });
 
 export type ModelFile = z.output<typeof modelFileSchema>;
@@ -180,4 +183,5 @@ export const definitionSchema = z.strictObject({
     .describe('`null` for a model whose versions are imported.'),
   features: z.record(columnName, featureOverride).default({}),
   rollout: rolloutResolved,
+  cache: cacheResolved.exactOptional(),
 }) satisfies z.ZodType<ModelDefinition>;
