@@ -1,21 +1,11 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Aggregator } from 'prom-client';
-import type { RiskCategory } from '../domain/records.ts';
-import type { Route, Variant } from '../domain/routing.ts';
+import type { Route } from '../domain/routing.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
+import { createPredictionMetrics } from './prediction-metrics.ts';
+import type { PredictionMetrics } from './prediction-metrics.ts';
 import { createProtectionMetrics } from './protection-metrics.ts';
 import type { ProtectionMetrics } from './protection-metrics.ts';
-
-/** 0.1 ms to 1 s: a prediction takes parts of a millisecond, the promises stand at 10, 50, 100 and 150 ms. */
-const LATENCY_BUCKETS_SECONDS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1,
-];
-/** Control-plane requests wait for the database or for Temporal: up to the command deadline of 10 s. */
-const REQUEST_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-const BATCH_BUCKETS_ROWS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000];
-
-/** `invalid`: refused for its input, nobody's error. */
-export type PredictionStatus = 'ok' | 'error' | 'invalid';
 
 /** What the gauges read when they are scraped. */
 export interface ServingGauges {
@@ -40,21 +30,7 @@ export interface JournalGauges {
   readonly spilled: number;
 }
 
-export interface Metrics extends ProtectionMetrics {
-  /** One row that a version was asked for. */
-  observe(model: string, version: number, variant: Variant, status: PredictionStatus, latencyMs: number): void;
-  /** Rows that shared one run of a model. */
-  batchSize(rows: number): void;
-  /** An answered prediction, by what it says. */
-  answered(model: string, risk: RiskCategory): void;
-  request(request: {
-    readonly method: string;
-    /** The route's pattern, never the path: paths would make a series each. */
-    readonly route: string;
-    readonly status: number;
-    readonly durationMs: number;
-    readonly error: string | null;
-  }): void;
+export interface Metrics extends PredictionMetrics, ProtectionMetrics {
   watchServing(read: () => ServingGauges): void;
   watchJournal(read: () => JournalGauges): void;
   /** In the primary alone: the processes it keeps. */
@@ -72,106 +48,15 @@ export interface Metrics extends ProtectionMetrics {
 export function createMetrics(options: { readonly defaults: boolean } = { defaults: true }): Metrics {
   const registry = new Registry();
   if (options.defaults) collectDefaultMetrics({ register: registry });
-  const predictions = createPredictionMetrics(registry);
-  const requests = createRequestMetrics(registry);
   return {
-    ...predictions,
+    ...createPredictionMetrics(registry),
     ...createProtectionMetrics(registry),
-    request: requests,
     watchServing: (read) => createServingGauges(registry, read),
     watchJournal: (read) => createJournalMetrics(registry, read),
     watchFleet: (read) => createFleetMetrics(registry, read),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     snapshot: () => registry.getMetricsAsJSON(),
-  };
-}
-
-function createPredictionMetrics(registry: Registry): Pick<Metrics, 'observe' | 'answered' | 'batchSize'> {
-  const registers = [registry];
-  const labelNames = ['model', 'model_version', 'variant'] as const;
-  const total = new Counter({
-    name: 'predictions_total',
-    help: 'Predictions by the version asked and how they ended',
-    labelNames: [...labelNames, 'status'],
-    registers,
-  });
-  const latency = new Histogram({
-    name: 'prediction_latency_seconds',
-    help: 'Time from the start of a prediction to its end, by version; refused inputs are not in it',
-    labelNames,
-    buckets: LATENCY_BUCKETS_SECONDS,
-    registers,
-  });
-  const byRisk = new Counter({
-    name: 'ml_predictions_total',
-    help: 'Answered predictions by risk category',
-    labelNames: ['model', 'risk'],
-    registers,
-  });
-  const batchSize = new Histogram({
-    name: 'prediction_batch_size',
-    help: 'Rows that shared one run of a model',
-    buckets: BATCH_BUCKETS_ROWS,
-    registers,
-  });
-  // Looking a series up by its labels hashes them: the few series of the hot path are kept at hand. Bounded by the
-  // routed versions this process has ever served.
-  const series = remember((model, version, variant, status) => {
-    const labels = { model, model_version: String(version), variant };
-    return { total: total.labels({ ...labels, status }), latency: latency.labels(labels) };
-  });
-  return {
-    observe(model, version, variant, status, latencyMs) {
-      const own = series(model, version, variant, status);
-      own.total.inc();
-      // A row refused before any model ran would make the model look faster than it is.
-      if (status !== 'invalid') own.latency.observe(latencyMs / 1000);
-    },
-    answered: (model, risk) => byRisk.inc({ model, risk }),
-    batchSize: (rows) => batchSize.observe(rows),
-  };
-}
-
-type Series<T> = (model: string, version: number, variant: Variant, status: PredictionStatus) => T;
-
-function remember<T>(create: Series<T>): Series<T> {
-  const made = new Map<string, T>();
-  return (model, version, variant, status) => {
-    const key = `${model}/${version}/${variant}/${status}`;
-    const found = made.get(key);
-    if (found !== undefined) return found;
-    const series = create(model, version, variant, status);
-    made.set(key, series);
-    return series;
-  };
-}
-
-function createRequestMetrics(registry: Registry): Metrics['request'] {
-  const registers = [registry];
-  const total = new Counter({
-    name: 'ml_api_requests_total',
-    help: 'HTTP requests by route and status',
-    labelNames: ['method', 'route', 'status'],
-    registers,
-  });
-  const duration = new Histogram({
-    name: 'ml_api_request_duration_seconds',
-    help: 'Time from the request to its answer, by route',
-    labelNames: ['method', 'route'],
-    buckets: REQUEST_BUCKETS_SECONDS,
-    registers,
-  });
-  const errors = new Counter({
-    name: 'ml_api_errors_total',
-    help: 'HTTP requests answered with a problem, by its code',
-    labelNames: ['method', 'route', 'error'],
-    registers,
-  });
-  return ({ method, route, status, durationMs, error }) => {
-    total.inc({ method, route, status });
-    duration.observe({ method, route }, durationMs / 1000);
-    if (error !== null) errors.inc({ method, route, error });
   };
 }
 

@@ -1,5 +1,5 @@
 /** Reads request bodies with a limit, and says what is wrong with them without quoting them. */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Context } from 'hono';
 import { DomainError } from '../domain/errors.ts';
@@ -51,24 +51,26 @@ export function collectBody(
   let body: Buffer | null = null;
   let rest: Buffer[] | null = null;
   let length = 0;
-  const stop = (): void => {
-    incoming.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
-  };
+  // The listeners go with the message: taking them off costs more than looking at this.
+  let isOver = false;
   const onData = (chunk: Buffer): void => {
+    if (isOver) return;
     length += chunk.length;
     if (length > limitBytes) {
-      stop();
+      isOver = true;
       onLost(tooLarge(limitBytes));
     } else if (body === null) body = chunk;
     else (rest ??= []).push(chunk);
   };
   const onEnd = (): void => {
-    stop();
+    if (isOver) return;
+    isOver = true;
     const first = body ?? NO_BYTES;
     onBody(rest === null ? first : Buffer.concat([first, ...rest], length));
   };
   const onGone = (): void => {
-    stop();
+    if (isOver) return;
+    isOver = true;
     onLost(interrupted());
   };
   incoming.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
@@ -118,12 +120,18 @@ export function jsonOf(bytes: Buffer, contentType: string | undefined): unknown 
   return parseJson(bytes);
 }
 
-/** @throws DomainError `malformedRequest` with the position */
-export function parseJson(bytes: Buffer): unknown {
+function textOf(bytes: Buffer): string {
+  // The usual body, and the cheapest way to text.
+  if (isAscii(bytes)) return bytes.toString('latin1');
   // Lone bytes would become replacement characters, and a wrong category would look like an unknown one.
   if (!isUtf8(bytes)) throw new DomainError('malformedRequest', 'The body is not UTF-8 text');
-  let text = bytes.toString('utf8');
-  if (text.charCodeAt(0) === BYTE_ORDER_MARK) text = text.slice(1);
+  const text = bytes.toString('utf8');
+  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
+}
+
+/** @throws DomainError `malformedRequest` with the position */
+export function parseJson(bytes: Buffer): unknown {
+  const text = textOf(bytes);
   try {
     return JSON.parse(text) as unknown;
   } catch {

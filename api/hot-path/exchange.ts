@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metrics } from '../../adapters/metrics.ts';
 import { SECURITY_HEADERS } from '../answers.ts';
 import type { ExtraHeaders } from '../answers.ts';
@@ -20,6 +20,8 @@ import type { KeyDirectory, Principal } from '../security/key-directory.ts';
 import { discardBody } from './discard-body.ts';
 import type { Endpoint } from './find-endpoint.ts';
 import type { PredictionAnswer, PredictionAnswers } from './prediction-answers.ts';
+import { readHeaders } from './request-headers.ts';
+import type { RequestHeaders } from './request-headers.ts';
 
 export interface ExchangeDeps {
   readonly answers: PredictionAnswers;
@@ -44,6 +46,7 @@ export class Exchange {
   readonly #incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
   readonly #startedAt = performance.now();
+  readonly #headers: RequestHeaders;
   /** The caller's own. */
   readonly #requestId: string | null;
   /** `null` before it is let in. */
@@ -57,12 +60,13 @@ export class Exchange {
     this.#endpoint = endpoint;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
-    this.#requestId = usableRequestId(headerOf(incoming.headers, 'x-request-id'));
+    this.#headers = readHeaders(incoming);
+    this.#requestId = usableRequestId(this.#headers['x-request-id']);
   }
 
   begin(): void {
     const { keys, protection } = this.#deps;
-    const { headers } = this.#incoming;
+    const headers = this.#headers;
     const bytes = bodyBytesOf(headers, this.#endpoint.limitBytes);
     this.#ticket = protection.admission.arrive(bytes, () => this.#refuse(overdue()));
     if (this.#ticket === null) {
@@ -71,7 +75,7 @@ export class Exchange {
       return;
     }
     try {
-      const caller = authorise(keys, 'predict', (name) => headerOf(headers, name));
+      const caller = authorise(keys, 'predict', (name) => headers[name]);
       const charge = protection.charge(caller, 1);
       if (charge instanceof Promise) void this.#readWhenCharged(caller, charge);
       else this.#read(caller, charge);
@@ -90,7 +94,7 @@ export class Exchange {
 
   /** @throws DomainError what is wrong with the request as far as it is known */
   #read(caller: Principal, charge: Charge): void {
-    const { headers } = this.#incoming;
+    const headers = this.#headers;
     const { limitBytes } = this.#endpoint;
     this.#settle(charge);
     checkJsonType(headers['content-type']);
@@ -112,7 +116,7 @@ export class Exchange {
   async #answer(caller: Principal, bytes: Buffer): Promise<void> {
     try {
       if (this.#ticket?.begin() !== true) throw OVERLOADED;
-      const answered = await this.#predict(caller, jsonOf(bytes, this.#incoming.headers['content-type']));
+      const answered = await this.#predict(caller, jsonOf(bytes, this.#headers['content-type']));
       this.#send(200, JSON_HEADERS, answered.requestId, answered.json, null);
     } catch (error) {
       this.#refuse(error);
@@ -162,12 +166,6 @@ export class Exchange {
     const durationMs = performance.now() - this.#startedAt;
     this.#deps.metrics.request({ method: 'POST', route: this.#endpoint.route, status, durationMs, error });
   }
-}
-
-/** Node joins most repeated headers to one text, as the router sees them. */
-function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
 }
 
 /** Header and body leave with one write. */

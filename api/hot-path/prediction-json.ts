@@ -12,7 +12,7 @@ export function predictionJson(o: Answered): string {
   return (
     `{"request_id":"${o.requestId}","model":${JSON.stringify(o.model)},"model_version":${o.version},` +
     `"variant":"${o.variant}","probability":${o.probability},"label":${JSON.stringify(o.label)},"risk":"${o.risk}",` +
-    `"threshold":${o.threshold},"latency_ms":${roundedMs(o.latencyMs)},"warnings":${problemsJson(o.warnings)}}`
+    `"threshold":${o.threshold},"latency_ms":${roundedMs(o.latencyMs)},"warnings":${problemsJson(o.warnings)}${o.degraded === true ? ',"degraded":true' : ''}}`
   );
 }
 

@@ -5,6 +5,7 @@ import type { AppEnv } from '../app-env.ts';
 import { isAllowed } from '../security/key-directory.ts';
 import type { KeyCheck, KeyDirectory, Principal } from '../security/key-directory.ts';
 import { presentedKey } from '../security/presented-key.ts';
+import type { KeyHeader } from '../security/presented-key.ts';
 
 const REFUSALS: Readonly<Record<Exclude<KeyCheck['kind'], 'valid' | 'notLoaded'>, string>> = {
   malformed: 'What was sent as the API key is not one: its form or checksum is wrong, so it was probably mistyped',
@@ -20,7 +21,7 @@ const REFUSALS: Readonly<Record<Exclude<KeyCheck['kind'], 'valid' | 'notLoaded'>
 export function authorise(
   keys: Pick<KeyDirectory, 'check'>,
   permission: Permission,
-  header: (name: string) => string | undefined,
+  header: (name: KeyHeader) => string | undefined,
 ): Principal {
   const key = presentedKey(header);
   if (key === null) {

@@ -18,6 +18,12 @@ export type KeyCheck =
   | { readonly kind: 'valid'; readonly principal: Principal }
   | { readonly kind: 'malformed' | 'unknown' | 'revoked' | 'expired' | 'notLoaded' };
 
+/** A key that was found, and is neither unknown nor revoked. */
+interface KnownKey {
+  readonly expiresAtMs: number;
+  readonly check: KeyCheck;
+}
+
 export interface KeyDirectory {
   /** Never waits for the database: it looks into the snapshot. */
   check(key: string): KeyCheck;
@@ -45,6 +51,11 @@ export interface KeyDirectoryDeps {
  */
 export function createKeyDirectory(deps: KeyDirectoryDeps): KeyDirectory {
   let byHash: ReadonlyMap<string, KeyRow> | null = null;
+  /**
+   * Keys of this snapshot as they were presented: the hash and the checksum of each cost as much as a small model. Only
+   * keys that are in the snapshot come in, so it is no larger than that.
+   */
+  const presented = new Map<string, KnownKey>();
   let loadedAtMs = 0;
   let ok: boolean | null = null;
 
@@ -56,19 +67,28 @@ export function createKeyDirectory(deps: KeyDirectoryDeps): KeyDirectory {
   const refresh = async (): Promise<void> => {
     const rows = await deps.keys.list();
     byHash = new Map(rows.map((row) => [row.hash, row]));
+    presented.clear();
     loadedAtMs = deps.now();
     note(true);
   };
 
-  const check = (key: string): KeyCheck => {
+  const find = (key: string): KnownKey | KeyCheck => {
     if (!isWellFormedApiKey(key)) return { kind: 'malformed' };
     if (byHash === null) return { kind: 'notLoaded' };
     const row = byHash.get(hashApiKey(key));
     if (row === undefined) return { kind: 'unknown' };
     if (row.revokedAt !== null) return { kind: 'revoked' };
-    if (row.expiresAt !== null && row.expiresAt.getTime() <= deps.now()) return { kind: 'expired' };
     const { id: keyId, name, permissions, tier } = row;
-    return { kind: 'valid', principal: { keyId, name, permissions, tier } };
+    const check = { kind: 'valid', principal: { keyId, name, permissions, tier } } as const;
+    const known = { expiresAtMs: row.expiresAt?.getTime() ?? Infinity, check };
+    presented.set(key, known);
+    return known;
+  };
+
+  const check = (key: string): KeyCheck => {
+    const known = presented.get(key) ?? find(key);
+    if ('kind' in known) return known;
+    return known.expiresAtMs <= deps.now() ? { kind: 'expired' } : known.check;
   };
 
   const start = (): (() => void) => {

@@ -1,11 +1,14 @@
 const BEARER = /^Bearer +(\S+)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/]+=*)$/i;
 
+/** Where a key may be. */
+export type KeyHeader = 'x-api-key' | 'authorization';
+
 /**
  * The API key of a request: `X-API-Key`, or `Authorization` for clients that know only that header: `Bearer <key>`, or
  * `Basic` with the key as user name or as password (what a URL `http://<key>:@host` becomes). `null` when there is none.
  */
-export function presentedKey(header: (name: string) => string | undefined): string | null {
+export function presentedKey(header: (name: KeyHeader) => string | undefined): string | null {
   const key = header('x-api-key');
   if (key !== undefined && key !== '') return key;
   const authorization = header('authorization');
