@@ -10,6 +10,13 @@ export interface AdmissionGauges {
   readonly overdue: number;
 }
 
+export interface BreakerGauges {
+  readonly model: string;
+  readonly routes: readonly { readonly version: number; readonly breaker?: 'closed' | 'halfOpen' | 'open' }[];
+}
+
+const BREAKER_VALUES = { closed: 0, halfOpen: 1, open: 2 } as const;
+
 /** What keeps a process standing: limits, refusals. */
 export interface ProtectionMetrics {
   /** A request refused because its key has used up its limit. */
@@ -17,6 +24,9 @@ export interface ProtectionMetrics {
   /** A request let through or refused by this process alone: the owner of the limits did not answer. */
   rateUnchecked(tier: RateTier): void;
   watchAdmission(read: () => AdmissionGauges): void;
+  watchBreakers(read: () => readonly BreakerGauges[]): void;
+  /** A row that was looked up among kept answers. */
+  cacheLookup(model: string, outcome: 'hit' | 'miss'): void;
 }
 
 export function createProtectionMetrics(registry: Registry): ProtectionMetrics {
@@ -33,7 +43,15 @@ export function createProtectionMetrics(registry: Registry): ProtectionMetrics {
     labelNames: ['tier'],
     registers,
   });
+  const lookups = new Counter({
+    name: 'result_cache_lookups_total',
+    help: 'Rows looked up among kept answers, by what was found',
+    labelNames: ['model', 'outcome'],
+    registers,
+  });
   return {
+    cacheLookup: (model, outcome) => lookups.inc({ model, outcome }),
+    watchBreakers: (read) => createBreakerMetrics(registry, read),
     rateLimited: (tier) => exceeded.inc({ tier }),
     rateUnchecked: (tier) => unchecked.inc({ tier }),
     watchAdmission: (read) => createAdmissionMetrics(registry, read),
@@ -62,6 +80,24 @@ function createAdmissionMetrics(registry: Registry, read: () => AdmissionGauges)
       this.reset();
       this.inc({ reason: 'overload' }, read().refused);
       this.inc({ reason: 'deadline' }, read().overdue);
+    },
+  });
+}
+
+function createBreakerMetrics(registry: Registry, read: () => readonly BreakerGauges[]): void {
+  new Gauge({
+    name: 'circuit_breaker_state',
+    help: 'Of each routed version: 0 closed, 1 trying again, 2 open: it fails and is not asked',
+    labelNames: ['model', 'model_version'],
+    registers: [registry],
+    aggregator: 'max',
+    collect() {
+      this.reset();
+      for (const { model, routes } of read()) {
+        for (const { version, breaker = 'closed' } of routes) {
+          this.set({ model, model_version: String(version) }, BREAKER_VALUES[breaker]);
+        }
+      }
     },
   });
 }

@@ -67,6 +67,7 @@ export function createApp(given: AppDeps): OpenAPIHono<AppEnv> {
   registerOperations(app, operations, deps);
   const { metrics, serving } = deps;
   metrics.watchServing(() => ({ ...serving.status(), models: serving.served() }));
+  metrics.watchBreakers(() => serving.served());
   if (deps.journal !== undefined) metrics.watchJournal(deps.journal);
   app.all('*', observeRequests(metrics, 'unmatched'), (c) => {
     throw notServed(operations, c.req.path);

@@ -1,4 +1,5 @@
 import { addCounts } from '../../domain/records.ts';
+import type { BreakerState } from '../serving/version-breakers.ts';
 import type { ProcessState } from './calls.ts';
 
 type Models = ProcessState['models'];
@@ -15,13 +16,19 @@ export function addUpModels(processes: readonly Models[]): Models {
   }
   return [...newest.values()].map(({ model, generation, routes }) => {
     const all = processes.flatMap((models) => models.filter((m) => m.model === model)).flatMap((m) => m.routes);
-    return { model, generation, routes: routes.map((route) => ({ ...route, counts: sumFor(route, all) })) };
+    const addUp = (route: Routes[number]): Routes[number] => {
+      const same = all.filter((r) => r.variant === route.variant && r.version === route.version);
+      return { ...route, counts: same.map((r) => r.counts).reduce(addCounts), breaker: worstOf(same) };
+    };
+    return { model, generation, routes: routes.map(addUp) };
   });
 }
 
 type Routes = Models[number]['routes'];
 
-function sumFor({ variant, version }: Routes[number], all: Routes) {
-  const same = all.filter((r) => r.variant === variant && r.version === version);
-  return same.map((r) => r.counts).reduce(addCounts);
+/** A version that one process cannot ask is what an operator wants to see. */
+function worstOf(routes: Routes): BreakerState {
+  const found = new Set(routes.map((r) => r.breaker));
+  if (found.has('open')) return 'open';
+  return found.has('halfOpen') ? 'halfOpen' : 'closed';
 }

@@ -78,11 +78,12 @@ export function describeProcess(
     models: serving.served().map(({ model, generation, routes }) => ({
       model,
       generation,
-      routes: routes.map(({ variant, version, weightPercent, counts }) => ({
+      routes: routes.map(({ variant, version, weightPercent, counts, breaker = 'closed' }) => ({
         variant,
         version,
         weightPercent,
         counts,
+        breaker,
       })),
     })),
   };

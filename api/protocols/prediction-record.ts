@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { RISK_CATEGORIES } from '../../domain/records.ts';
+import { optional } from '../schemas/optional.ts';
 import { fieldProblemSchema } from '../schemas/problem.ts';
 import type { AnsweredRow } from './answer-rows.ts';
 
@@ -12,6 +13,9 @@ export const predictionRecordSchema = z
     model_version: z.int(),
     request_id: z.uuid().openapi({ description: 'Names this prediction, for feedback' }),
     warnings: z.array(fieldProblemSchema).openapi({ description: 'Values the model has not seen in training' }),
+    degraded: optional(z.literal(true)).openapi({
+      description: 'The champion failed: this is the fallback of the model',
+    }),
   })
   .openapi('PredictionRecord', {
     example: {
@@ -24,6 +28,7 @@ export const predictionRecordSchema = z
     },
   });
 
-export function predictionRecord({ probability, label, risk, version, requestId, warnings }: AnsweredRow) {
-  return { probability, label, risk, model_version: version, request_id: requestId, warnings };
+export function predictionRecord({ probability, label, risk, version, requestId, warnings, degraded }: AnsweredRow) {
+  const record = { probability, label, risk, model_version: version, request_id: requestId, warnings };
+  return degraded === undefined ? record : { ...record, degraded };
 }

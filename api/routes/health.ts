@@ -73,7 +73,12 @@ async function describeHealth(deps: HealthDeps) {
     models: addUpModels(processes.map((p) => p.models)).map(({ model, generation, routes }) => ({
       model,
       generation,
-      routes: routes.map(({ variant, version, weightPercent }) => ({ variant, version, weightPercent })),
+      routes: routes.map(({ variant, version, weightPercent, breaker = 'closed' }) => ({
+        variant,
+        version,
+        weightPercent,
+        breaker,
+      })),
     })),
     records: {
       queued: sum((p) => p.recordsQueued) + (journal?.waiting ?? 0),

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { BREAKER_STATES } from '../serving/version-breakers.ts';
 import { routeSchema } from './routing.ts';
 
 export const HEALTH_STATUSES = ['ok', 'degraded', 'starting', 'draining'] as const;
@@ -12,6 +13,12 @@ export const readySchema = z
   })
   .openapi('Readiness');
 export const healthSchema = z.strictObject({ status: z.enum(HEALTH_STATUSES) }).openapi('Health');
+
+const healthRouteSchema = routeSchema
+  .extend({
+    breaker: z.enum(BREAKER_STATES).openapi({ description: '`open`: the version fails and is not asked for a while' }),
+  })
+  .openapi('HealthRoute');
 
 const dependencySchema = z.strictObject({
   status: z.enum(['up', 'down']),
@@ -38,7 +45,7 @@ export const detailedHealthSchema = z
     processes: z.array(processSchema),
     process_crashes: z.int().openapi({ description: 'Serving processes that ended by themselves and were replaced' }),
     dependencies: z.record(z.string(), dependencySchema),
-    models: z.array(z.strictObject({ model: z.string(), generation: z.int(), routes: z.array(routeSchema) })),
+    models: z.array(z.strictObject({ model: z.string(), generation: z.int(), routes: z.array(healthRouteSchema) })),
     records: z.strictObject({
       queued: z.int().openapi({ description: 'Waiting for the database; of those in the journal, an estimate' }),
       dropped: z.int(),

@@ -55,6 +55,9 @@ export const predictionSchema = z
     threshold: z.number(),
     latency_ms: z.number(),
     warnings: z.array(fieldProblemSchema).openapi({ description: 'Values the model has not seen in training' }),
+    degraded: optional(z.literal(true)).openapi({
+      description: 'The champion failed: this is the fallback of the model',
+    }),
     explanation: optional(explanationSchema).openapi({ description: 'Where `explain=true` asked for it' }),
   })
   .openapi('Prediction');

@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import { VARIANTS } from '../../domain/routing.ts';
 import type { Route } from '../../domain/routing.ts';
+import { BREAKER_STATES } from '../serving/version-breakers.ts';
+import { optional } from './optional.ts';
 
 export const variantSchema = z.enum(VARIANTS);
 
@@ -27,6 +29,7 @@ export const routerMetricsSchema = z
             version: z.int(),
             weightPercent: z.number(),
             counts: variantCountsSchema,
+            breaker: optional(z.enum(BREAKER_STATES)),
           }),
         ),
       }),

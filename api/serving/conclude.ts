@@ -24,6 +24,7 @@ export interface ScoredRow {
   readonly probability: number;
   readonly latencyMs: number;
   readonly warnings: readonly Problem[];
+  readonly isDegraded: boolean;
 }
 
 /** What the caller gets: threshold to label, bounds to risk category. */
@@ -42,6 +43,7 @@ export function answerOf(row: ScoredRow): Answer {
     threshold: signature.threshold,
     latencyMs: row.latencyMs,
     warnings: row.warnings,
+    ...(row.isDegraded ? { degraded: true } : {}),
   };
 }
 

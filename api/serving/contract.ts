@@ -4,6 +4,7 @@ import type { RiskCategory, VariantCounts } from '../../domain/records.ts';
 import type { Route, Variant } from '../../domain/routing.ts';
 import type { FeatureRow, Signature } from '../../domain/signature.ts';
 import type { ExplainOutcome } from './explanations.ts';
+import type { BreakerState } from './version-breakers.ts';
 
 export interface PredictRequest {
   readonly entityId: string | null;
@@ -24,6 +25,8 @@ export type PredictOutcome =
       readonly threshold: number;
       readonly latencyMs: number;
       readonly warnings: readonly Problem[];
+      /** Set when the champion failed and the model's fallback answered. */
+      readonly degraded?: true;
     }
   | {
       readonly ok: false;
@@ -35,7 +38,12 @@ export type PredictOutcome =
 export interface ServedModel {
   readonly model: string;
   readonly generation: number;
-  readonly routes: readonly (Route & { readonly signature: Signature; readonly counts: VariantCounts })[];
+  readonly routes: readonly (Route & {
+    readonly signature: Signature;
+    readonly counts: VariantCounts;
+    /** Of the version's circuit; `open`: it fails and is not asked. */
+    readonly breaker?: BreakerState;
+  })[];
 }
 
 export interface ServingStatus {

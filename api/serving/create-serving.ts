@@ -12,6 +12,8 @@ import type { RecordSink } from './record-sink.ts';
 import { createRoutingFile } from './routing-file.ts';
 import { RoutingSnapshots } from './routing-snapshots.ts';
 import { createVariantCounters } from './variant-counters.ts';
+import type { VariantCounters } from './variant-counters.ts';
+import { VersionBreakers } from './version-breakers.ts';
 import { createVersionCache } from './version-cache.ts';
 
 /** Records and counters get this long to be written at the end; the process is being stopped meanwhile. */
@@ -61,14 +63,16 @@ export function createServing(deps: ServingDeps): RunningServing {
     find: (model, version) => snapshots.find(model)?.versions.get(version),
     log,
   });
-  const predictor = new Predictor({ current: (model) => snapshots.find(model), sink, counters, metrics, log });
+  const breakers = new VersionBreakers(log);
+  const current = (model: string): AdoptedRouting | undefined => snapshots.find(model);
+  const predictor = new Predictor({ current, sink, counters, breakers, metrics, log });
 
   return {
     start: () => snapshots.start(),
     predict: async (model, requests) => predictor.predict(routingFor(snapshots, model), requests),
     explain: (model, version, row) => explanations.explain(model, version, row),
     explanationRefusal: (model, version) => explanations.refusal(model, version),
-    served: () => snapshots.all().map((routing) => servedModel(routing, counters)),
+    served: () => snapshots.all().map((routing) => servedModel(routing, counters, breakers)),
     status: (): ServingStatus => ({
       ...snapshots.status(),
       recordsQueued: sink.queued(),
@@ -111,11 +115,14 @@ function notYet(snapshots: RoutingSnapshots, model: string | null): DomainError 
 
 function servedModel(
   { table, versions }: AdoptedRouting,
-  counters: Pick<ReturnType<typeof createVariantCounters>, 'totals'>,
+  counters: Pick<VariantCounters, 'totals'>,
+  breakers: Pick<VersionBreakers, 'stateOf'>,
 ): ServedModel {
   const routes = table.routes.flatMap((route) => {
-    const signature = versions.get(route.version)?.loaded.signature;
-    return signature === undefined ? [] : [{ ...route, signature, counts: counters.totals(table, route) }];
+    const loaded = versions.get(route.version)?.loaded;
+    if (loaded === undefined) return [];
+    const { signature } = loaded;
+    return [{ ...route, signature, counts: counters.totals(table, route), breaker: breakers.stateOf(loaded) }];
   });
   return { model: table.model, generation: table.generation, routes };
 }

@@ -1,4 +1,5 @@
-import type { RoutingTable } from '../../domain/routing.ts';
+import { NO_SERVING_POLICY } from '../../domain/serving-policy.ts';
+import type { RoutedModel } from '../../domain/serving-policy.ts';
 import type { CachedVersion, VersionAddress, VersionCache } from './version-cache.ts';
 import type { ServingLog } from './ports.ts';
 
@@ -8,7 +9,8 @@ const LAST_RETRY_MS = 60_000;
 
 /** A table in force with every version it names, loaded. */
 export interface AdoptedRouting {
-  readonly table: RoutingTable;
+  readonly table: RoutedModel;
+  /** Also the version before, where the policy falls back to it. */
   readonly versions: ReadonlyMap<number, CachedVersion>;
 }
 
@@ -30,13 +32,13 @@ interface Failure {
 /** The routing of one model: loads what a new table names, then adopts it, then lets go of the old. */
 export class ModelRouting {
   readonly #deps: ModelRoutingDeps;
-  #wanted: RoutingTable;
+  #wanted: RoutedModel;
   #adopted: AdoptedRouting | null = null;
   #failure: Failure | null = null;
   #adopting: Promise<void> | null = null;
   #closed = false;
 
-  constructor(first: RoutingTable, deps: ModelRoutingDeps) {
+  constructor(first: RoutedModel, deps: ModelRoutingDeps) {
     this.#wanted = first;
     this.#deps = deps;
   }
@@ -57,8 +59,10 @@ export class ModelRouting {
   }
 
   /** Takes a table as read. An older one than known is ignored: the generation never goes back. */
-  want(table: RoutingTable): void {
-    if (table.generation > this.#wanted.generation) this.#wanted = table;
+  want(table: RoutedModel): void {
+    const { generation, policy } = this.#wanted;
+    const hasNewPolicy = table.generation === generation && !isSame(table.policy, policy);
+    if (table.generation > generation || hasNewPolicy) this.#wanted = table;
   }
 
   /** Works towards the newest table; resolves when it is adopted or its loading has failed. Never rejects. */
@@ -91,19 +95,32 @@ export class ModelRouting {
 
   #isDue(): boolean {
     const { generation } = this.#wanted;
-    if (this.#closed || (this.#adopted !== null && this.#adopted.table.generation >= generation)) return false;
+    if (this.#closed || this.#adopted?.table === this.#wanted) return false;
     return this.#failure?.generation !== generation || performance.now() >= this.#failure.retryAtMs;
   }
 
   /** One version after the other: opening a session holds the event loop, and predictions go on meanwhile. */
-  async #load(table: RoutingTable): Promise<ReadonlyMap<number, CachedVersion>> {
+  async #load(table: RoutedModel): Promise<ReadonlyMap<number, CachedVersion>> {
     const { cache, addressOf } = this.#deps;
     const versions = new Map<number, CachedVersion>();
     for (const { version } of table.routes) {
       if (versions.has(version)) continue;
       versions.set(version, await cache.acquire(table.model, version, addressOf(table.model, version)));
     }
+    await this.#loadFallback(table, versions);
     return versions;
+  }
+
+  /** A version that is only there in case of need must not keep the others from answering. */
+  async #loadFallback({ model, policy = NO_SERVING_POLICY }: RoutedModel, versions: Map<number, CachedVersion>) {
+    const { previous: version, fallback } = policy;
+    if (fallback.kind !== 'previous' || version === null || versions.has(version)) return;
+    const { cache, addressOf, log } = this.#deps;
+    try {
+      versions.set(version, await cache.acquire(model, version, addressOf(model, version)));
+    } catch (error) {
+      log.warn({ err: error, model, version }, 'the version to fall back to could not be loaded');
+    }
   }
 
   #takeOver(adopted: AdoptedRouting): void {
@@ -118,7 +135,7 @@ export class ModelRouting {
     });
   }
 
-  #noteFailure(table: RoutingTable, error: unknown): void {
+  #noteFailure(table: RoutedModel, error: unknown): void {
     const attempts = this.#failure?.generation === table.generation ? this.#failure.attempts + 1 : 1;
     const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempts - 1));
     const message = error instanceof Error ? error.message : String(error);
@@ -126,4 +143,8 @@ export class ModelRouting {
     const details = { err: error, model: table.model, generation: table.generation, attempts, retryInMs: waitMs };
     this.#deps.log.error(details, 'a routing could not be adopted; the one in force stays');
   }
+}
+
+function isSame(a: RoutedModel['policy'], b: RoutedModel['policy']): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -2,17 +2,27 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { VARIANTS } from '../../domain/routing.ts';
-import type { RoutingTable } from '../../domain/routing.ts';
+import type { Fallback, RoutedModel, ServingPolicy } from '../../domain/serving-policy.ts';
 import type { ServingLog } from './ports.ts';
 import type { VersionAddress } from './version-cache.ts';
 
 /** The routing in force with the addresses of its versions: enough to serve without the database. */
 export interface SavedRouting {
-  readonly tables: readonly RoutingTable[];
+  readonly tables: readonly RoutedModel[];
   readonly addresses: readonly VersionAddress[];
 }
 
 const route = z.object({ variant: z.enum(VARIANTS), version: z.number().int(), weightPercent: z.number() });
+const fallback = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('none') }),
+  z.object({ kind: z.literal('previous') }),
+  z.object({ kind: z.literal('constant'), probability: z.number() }),
+]) satisfies z.ZodType<Fallback>;
+const policy = z.object({
+  fallback,
+  cache: z.object({ ttlMs: z.number(), maxEntries: z.number() }).nullable(),
+  previous: z.number().int().nullable(),
+}) satisfies z.ZodType<ServingPolicy>;
 const table = z.object({
   model: z.string(),
   generation: z.number().int(),
@@ -20,7 +30,8 @@ const table = z.object({
   rolloutId: z.string().nullable(),
   routes: z.array(route).min(1),
   slowMs: z.number(),
-}) satisfies z.ZodType<RoutingTable>;
+  policy: policy.exactOptional(),
+}) satisfies z.ZodType<RoutedModel>;
 const address = z.object({ model: z.string(), version: z.number().int(), manifestDigest: z.string() });
 const savedRouting = z.object({ formatVersion: z.literal(1), tables: z.array(table), addresses: z.array(address) });
 

@@ -1,5 +1,6 @@
 import type { RoutingStore } from '../../db/ports.ts';
 import type { RoutingTable } from '../../domain/routing.ts';
+import type { RoutedModel } from '../../domain/serving-policy.ts';
 import { ModelRouting } from './model-routing.ts';
 import type { AdoptedRouting } from './model-routing.ts';
 import type { ServingLog } from './ports.ts';
@@ -121,7 +122,7 @@ export class RoutingSnapshots {
     }
   }
 
-  #want(tables: readonly RoutingTable[]): void {
+  #want(tables: readonly RoutedModel[]): void {
     for (const table of tables) {
       const known = this.#models.get(table.model);
       if (known === undefined) this.#models.set(table.model, this.#create(table));
@@ -129,7 +130,7 @@ export class RoutingSnapshots {
     }
   }
 
-  #create(table: RoutingTable): ModelRouting {
+  #create(table: RoutedModel): ModelRouting {
     const { cache, log } = this.#deps;
     return new ModelRouting(table, {
       cache,

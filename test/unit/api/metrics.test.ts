@@ -68,6 +68,7 @@ describe('GET /router/metrics', () => {
               version: 1,
               weightPercent: 100,
               counts: { requests: 10, errors: 0, slow: 1, latencySumMs: 12 },
+              breaker: 'closed',
             },
           ],
         },

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AdoptedRouting } from '../../../../api/serving/model-routing.ts';
 import { Predictor } from '../../../../api/serving/predictor.ts';
+import { VersionBreakers } from '../../../../api/serving/version-breakers.ts';
 import { DomainError } from '../../../../domain/errors.ts';
 import type { Route } from '../../../../domain/routing.ts';
 import type { LoadedModel } from '../../../../models/serving/load-model.ts';
@@ -38,6 +39,7 @@ function predictor(current: AdoptedRouting) {
     sink: { write: () => undefined, flushed: () => null },
     counters: { count: (_, route, error, slow) => counted.push({ version: route.version, error, slow }) },
     metrics: { observe: () => undefined, batchSize: () => undefined },
+    breakers: new VersionBreakers({ info: () => undefined, warn: () => undefined, error: () => undefined }),
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   return { instance, counted };
