@@ -10,11 +10,11 @@ import { createFleet } from './cluster/fleet.ts';
 import type { Fleet } from './cluster/fleet.ts';
 import { createForker } from './cluster/fork-process.ts';
 import { planProcesses } from './cluster/plan-processes.ts';
-import { databaseUrlOf } from './database-url.ts';
 import { failStart } from './fail-start.ts';
 import type { Log } from './log.ts';
 import { onDefect, onStop } from './process-lifecycle.ts';
 import type { PrimaryDuties } from './primary-duties.ts';
+import { requireAddresses } from './service-addresses.ts';
 
 function prepareFleet(config: Config, log: Log, duties: Promise<PrimaryDuties>): Fleet {
   const limits = readContainerLimits();
@@ -33,7 +33,7 @@ function prepareFleet(config: Config, log: Log, duties: Promise<PrimaryDuties>):
 
 async function main(): Promise<void> {
   const config = readConfig();
-  const databaseUrl = databaseUrlOf(config);
+  const { databaseUrl } = requireAddresses(config);
   const log = createLogger({ level: config.logLevel, name: 'api' });
   onDefect(log);
   let begin: (duties: PrimaryDuties) => void = () => undefined;

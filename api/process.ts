@@ -7,14 +7,14 @@ import type { Config } from '../adapters/config.ts';
 import { createFolderArtefactStore } from '../adapters/folder-artefact-store.ts';
 import { createLogger } from '../adapters/logger.ts';
 import { createMetrics } from '../adapters/metrics.ts';
-import { connectTemporal } from '../adapters/temporal-client.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { joinFleet } from './cluster/join-fleet.ts';
 import type { PrimaryCalls, ProcessCalls } from './cluster/calls.ts';
 import { createLink } from './cluster/link.ts';
 import { createPrimaryChannel } from './cluster/primary-channel.ts';
 import { createApp } from './create-app.ts';
-import { databaseUrlOf } from './database-url.ts';
+import { deferControlPlane } from './deferred-control-plane.ts';
+import type { LoadedControlPlane } from './deferred-control-plane.ts';
 import { failStart } from './fail-start.ts';
 import { createImports } from './imports/create-imports.ts';
 import { createHotPath } from './hot-path/create-hot-path.ts';
@@ -29,9 +29,9 @@ import type { KeyDirectory } from './security/key-directory.ts';
 import { createSavedKeys } from './security/saved-keys.ts';
 import { startServer } from './server.ts';
 import type { RunningServer } from './server.ts';
+import { requireAddresses } from './service-addresses.ts';
 import { createServing } from './serving/create-serving.ts';
 import { createRecordSink } from './serving/record-sink.ts';
-import { createTemporalControlPlane } from './temporal-control-plane.ts';
 import { withTimeLimit } from './time-limit.ts';
 
 /** The primary does little else than answer. */
@@ -39,11 +39,21 @@ const PRIMARY_LIMIT_MS = 5_000;
 /** A database that is away must not keep a replacement from serving by what is saved. */
 const FIRST_KEYS_LIMIT_MS = 2_000;
 
+async function connectControlPlane(config: Config): Promise<LoadedControlPlane> {
+  const [{ connectTemporal }, { createTemporalControlPlane }] = await Promise.all([
+    import('../adapters/temporal-client.ts'),
+    import('./temporal-control-plane.ts'),
+  ]);
+  const temporal = connectTemporal(config);
+  const { taskQueue } = config;
+  return { control: createTemporalControlPlane({ temporal, taskQueue, now: Date.now }), close: () => temporal.close() };
+}
+
 /** Everything that talks to the world outside, and how to let go of it. */
 function connectAll(config: Config, log: Log) {
-  const database = createRegistry(databaseUrlOf(config), { applicationName: 'sluice-api' });
+  const database = createRegistry(requireAddresses(config).databaseUrl, { applicationName: 'sluice-api' });
   const { registry } = database;
-  const temporal = connectTemporal(config);
+  const temporal = deferControlPlane(() => connectControlPlane(config));
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const metrics = createMetrics();
   const journal = createJournalWriter({
@@ -70,7 +80,7 @@ function connectAll(config: Config, log: Log) {
       else log.warn({ err: error }, 'API keys not read; the last known ones stay in force');
     },
   });
-  const control = createTemporalControlPlane({ temporal, taskQueue: config.taskQueue, now: Date.now });
+  const { control } = temporal;
   const checks = {
     postgres: async () => {
       await registry.keys.list();
@@ -82,7 +92,7 @@ function connectAll(config: Config, log: Log) {
   const disconnect = async (): Promise<void> => {
     await Promise.allSettled([database.close(), temporal.close()]);
   };
-  return { registry, metrics, serving, journal, keys, control, checks, imports, disconnect };
+  return { registry, metrics, serving, journal, keys, control, checks, imports, temporal, disconnect };
 }
 
 async function firstKeys(keys: Pick<KeyDirectory, 'refresh'>): Promise<void> {
@@ -96,7 +106,7 @@ async function main(): Promise<void> {
   const channel = createPrimaryChannel();
   const link = createLink<PrimaryCalls, ProcessCalls>(channel);
   const assigned = link.ask('assignment', null, PRIMARY_LIMIT_MS);
-  const { disconnect, journal, ...parts } = connectAll(config, log);
+  const { disconnect, journal, temporal, ...parts } = connectAll(config, log);
   const { serving, keys } = parts;
   const { metrics } = parts;
   const protection = createProtection({ limiter: createFleetLimiter(channel, metrics), metrics, now: Date.now });
@@ -128,7 +138,7 @@ async function main(): Promise<void> {
     version: platformVersion(),
   });
   const { port, listenWhenReady } = await assigned;
-  if (listenWhenReady) await Promise.all([serving.start(), firstKeys(keys)]);
+  if (listenWhenReady) await Promise.all([serving.start(), firstKeys(keys), temporal.load()]);
   server = await startServer(app.fetch, {
     host: config.host,
     port,
@@ -137,6 +147,8 @@ async function main(): Promise<void> {
   if (!listenWhenReady) await serving.start();
   log.info({ port: server.port, ...serving.status() }, 'serving');
   await link.ask('ready', { port: server.port }, PRIMARY_LIMIT_MS);
+  // Now, while there is hardly any traffic, and not with the first request that needs it.
+  await temporal.load();
 }
 
 await main().catch(failStart);
