@@ -14,8 +14,11 @@ const REQUEST_BUCKETS_SECONDS = [
 ];
 const BATCH_BUCKETS_ROWS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000];
 
-/** `invalid`: refused for its input, nobody's error. */
-export type PredictionStatus = 'ok' | 'error' | 'invalid';
+/**
+ * `invalid`: refused for its input, nobody's error. `diverted`: another version was asked, as this one is known to fail.
+ * `degraded`: the model's fallback answered.
+ */
+export type PredictionStatus = 'ok' | 'error' | 'invalid' | 'diverted' | 'degraded';
 
 export interface AnsweredRequest {
   readonly method: string;
@@ -87,6 +90,8 @@ function createObserve(registry: Registry): PredictionMetrics['observe'] {
       ok: total.series({ ...labels, status: 'ok' }),
       error: total.series({ ...labels, status: 'error' }),
       invalid: total.series({ ...labels, status: 'invalid' }),
+      diverted: total.series({ ...labels, status: 'diverted' }),
+      degraded: total.series({ ...labels, status: 'degraded' }),
     };
     return put(sub(sub(models, model), version), variant, own);
   }
@@ -94,8 +99,8 @@ function createObserve(registry: Registry): PredictionMetrics['observe'] {
   return (model, version, variant, status, latencyMs) => {
     const own = models.get(model)?.get(version)?.get(variant) ?? create(model, version, variant);
     own[status].inc();
-    // A row refused before any model ran would make the model look faster than it is.
-    if (status !== 'invalid') own.latency.observe(latencyMs / 1000);
+    // A row that this version was not asked for would make it look faster than it is.
+    if (status === 'ok' || status === 'error') own.latency.observe(latencyMs / 1000);
   };
 }
 

@@ -8,14 +8,15 @@ import type { RunningServing, ServingDeps } from '../../api/serving/create-servi
 import type { CountsRow, VersionRow } from '../../db/ports.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { PredictionRecord } from '../../domain/records.ts';
-import type { Route, RoutingTable } from '../../domain/routing.ts';
+import type { Route } from '../../domain/routing.ts';
+import type { RoutedModel } from '../../domain/serving-policy.ts';
 import type { TinyModel } from './tiny-model.ts';
 
 const away = () => new DomainError('unavailable', 'the database is away');
 const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 export class ServingWorld {
-  readonly tables = new Map<string, RoutingTable>();
+  readonly tables = new Map<string, RoutedModel>();
   readonly versions = new Map<string, { manifestDigest: string }>();
   readonly blobs = new Map<string, Uint8Array>();
   readonly saved: PredictionRecord[] = [];
@@ -46,7 +47,7 @@ export class ServingWorld {
   }
 
   /** Writes a table with the next generation (or the one given) and notifies. */
-  route(model: string, routes: readonly Route[], extra: Partial<RoutingTable> = {}): RoutingTable {
+  route(model: string, routes: readonly Route[], extra: Partial<RoutedModel> = {}): RoutedModel {
     const generation = (this.tables.get(model)?.generation ?? 0) + 1;
     const table = { model, generation, salt: 's', rolloutId: null, routes, slowMs: 1000, ...extra };
     this.tables.set(model, table);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { givenModel, openTestRegistry, race, routingChange, type TestRegistry } from './fixture.ts';
+import { NO_SERVING_POLICY } from '../../../domain/serving-policy.ts';
+import { definition, givenModel, openTestRegistry, race, routingChange, type TestRegistry } from './fixture.ts';
 
 let t: TestRegistry;
 beforeAll(async () => {
@@ -24,7 +25,18 @@ describe('routing.apply', () => {
     const second = await t.registry.routing.apply(change);
     expect(second).toEqual({ model: 'grow', generation: 2, rolloutId, routes, salt: 'new', slowMs: 33.3 });
     expect(await t.registry.routing.find('grow')).toEqual(second);
-    expect(await t.registry.routing.all()).toContainEqual(second);
+    expect(await t.registry.routing.all()).toContainEqual({ ...second, policy: NO_SERVING_POLICY });
+  });
+
+  it('is read with what its definition says of serving, and with the version before', async () => {
+    await givenModel(t.registry, 'policy', 2);
+    await t.registry.routing.apply(routingChange('policy'));
+    const fallback = { kind: 'constant', probability: 0.27 } as const;
+    const cache = { ttlMs: 1_000, maxEntries: 5 };
+    await t.registry.models.apply({ ...definition('policy'), fallback, cache }, 'another digest', 'ann');
+    await t.registry.versions.setAliases('policy', { champion: 2, previous: 1 }, 'ann', 'change');
+    const found = (await t.registry.routing.all()).filter(({ model }) => model === 'policy');
+    expect(found).toMatchObject([{ generation: 1, policy: { fallback, cache, previous: 1 } }]);
   });
 
   it.each([0, 1])('lets exactly one of many writers at generation %i win', async (expectedGeneration) => {

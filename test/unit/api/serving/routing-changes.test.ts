@@ -112,6 +112,43 @@ describe('a routing change', () => {
   });
 });
 
+describe('the policy of a model', () => {
+  const constantFallback = { fallback: { kind: 'constant', probability: 0.3 }, cache: null, previous: null } as const;
+  const previousFallback = { fallback: { kind: 'previous' }, cache: null, previous: 1 } as const;
+
+  it('keeps the version before loaded where it is the fallback, and lets go of it when it is not any more', async () => {
+    world.route('m', [champion(2)], { policy: previousFallback });
+    const serving = await world.started();
+    expect(world.reads).toBe(4);
+    expect(serving.served()[0]?.routes.map((r) => r.version)).toEqual([2]);
+    // Of the same generation: nobody changed the routing.
+    world.route('m', [champion(2)], { policy: constantFallback, generation: 1 });
+    world.route('other', [champion(7)]);
+    await vi.waitFor(() => expect(serving.status().reasons[0]).toMatch(/other/));
+    world.route('m', [champion(2)], { policy: previousFallback, generation: 1 });
+    await vi.waitFor(() => expect(world.reads).toBe(6));
+    expect(generation(serving)).toBe(1);
+  });
+
+  it('does not keep the champion from answering when the version before cannot be loaded', async () => {
+    world.route('m', [champion(2)], { policy: { ...previousFallback, previous: 7 } });
+    const serving = await world.started();
+    expect(serving.status().ready).toBe(true);
+    expect(await one(serving)).toMatchObject({ version: 2 });
+    expect(world.logged).toContain('the version to fall back to could not be loaded');
+  });
+
+  it('holds after a restart without the database, the version before included', async () => {
+    world.route('m', [champion(2)], { policy: previousFallback });
+    await (await world.started()).close();
+    world.databaseAway = true;
+    const readsBefore = world.reads;
+    const serving = await world.started();
+    expect(await one(serving)).toMatchObject({ version: 2 });
+    expect(world.reads - readsBefore).toBe(4);
+  });
+});
+
 describe('an outage of the database', () => {
   it('leaves predictions alone and is told in the status', async () => {
     world.route('m', [champion(1)]);

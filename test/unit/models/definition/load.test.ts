@@ -102,6 +102,32 @@ rollout:
   });
 });
 
+describe('how a model is served', () => {
+  it('is not said unless it is', () => {
+    expect(load(MINIMAL)).not.toHaveProperty('fallback');
+    expect(load(MINIMAL)).not.toHaveProperty('cache');
+  });
+
+  it('reads every fallback, and a cache in words', () => {
+    expect(load(`${MINIMAL}fallback: { kind: previous }\n`).fallback).toEqual({ kind: 'previous' });
+    const constant = load(`${MINIMAL}fallback: { kind: constant, probability: 0.27 }\ncache: { ttl: 10m }\n`);
+    expect(constant.fallback).toEqual({ kind: 'constant', probability: 0.27 });
+    expect(constant.cache).toEqual({ ttlMs: 600_000, maxEntries: 10_000 });
+    expect(parseDefinition(JSON.parse(JSON.stringify(constant)))).toEqual(constant);
+  });
+
+  it.each([
+    ['fallback: { kind: constant }', 'fallback.probability'],
+    ['fallback: { kind: constant, probability: 2 }', 'fallback.probability'],
+    ['fallback: { kind: champion }', 'fallback.kind'],
+    ['cache: { ttl: 2d }', 'cache.ttl'],
+    ['cache: { maxEntries: 5 }', 'cache.ttl'],
+    ['cache: { ttl: 1m, maxEntries: 0 }', 'cache.maxEntries'],
+  ])('is refused for %s', (line, field) => {
+    expect(problemsOf(() => load(`${MINIMAL}${line}\n`)).map((p) => p.field)).toEqual([field]);
+  });
+});
+
 describe('a definition that is wrong', () => {
   it('names every problem at once, with its line and what is allowed', () => {
     const problems = problemsOf(() =>
