@@ -9,8 +9,6 @@ export type Fallback =
   /** The same for everybody, for example the share of positives in the data. */
   | { readonly kind: 'constant'; readonly probability: number };
 
-export const FALLBACK_KINDS = ['none', 'previous', 'constant'] as const satisfies readonly Fallback['kind'][];
-
 /** Answers kept for rows that are asked again. */
 export interface CachePolicy {
   readonly ttlMs: number;
