@@ -36,8 +36,14 @@ module.exports = {
     only(
       'activities-room',
       'activities',
-      [room('domain'), room('db'), room('models'), room('adapters'), npm],
+      [room('domain'), room('db'), room('models'), room('adapters'), room('recovery'), npm],
       'activities never import workflows or api',
+    ),
+    only(
+      'recovery-room',
+      'recovery',
+      [room('domain'), room('adapters'), npm],
+      'recovery imports domain and the ports of adapters; activities, workers, cli, infra and bench import it',
     ),
     {
       name: 'api-room',
