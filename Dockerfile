@@ -27,6 +27,7 @@ COPY db db
 COPY domain domain
 COPY infra infra
 COPY models models
+COPY recovery recovery
 COPY workers workers
 COPY workflows workflows
 # The workflows become one script here, so that a worker starts without bundling.
