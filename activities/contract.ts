@@ -2,11 +2,12 @@
 import type { Digest } from '../domain/artefacts.ts';
 import type { Algorithm } from '../domain/definition.ts';
 import type { DataReport, Evaluation, GateResult } from '../domain/evaluation.ts';
-import type { AliasesCommand, RouteCommand } from '../domain/rollout/events.ts';
-import type { PlanOverrides, RolloutLimits, RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
-import type { RolloutSnapshot } from '../domain/rollout/state.ts';
+import type { RolloutNotice } from '../domain/rollout/notices.ts';
+import type { CompletePlan, PlanOverrides, RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
+import type { Adoption, Hold, RolloutPhase, RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { Route } from '../domain/routing.ts';
-import type { Observation, Verdict } from '../domain/verdict.ts';
+import type { AliasesCommand, ObservedSums, RouteCommand, Trigger } from '../domain/rollout/events.ts';
+import type { Verdict } from '../domain/verdict.ts';
 
 export interface TrainingPlan {
   /** Of the definition as it is now: a change on the way does not reach this training. */
@@ -87,6 +88,21 @@ export interface OpenedRollout {
   readonly plan: RolloutPlan;
   readonly generation: number;
   readonly routes: readonly Route[];
+  /** Why the first step may not be taken now. */
+  readonly hold?: Hold | null;
+  /** Whether anybody is to be told what happens. */
+  readonly listening?: boolean;
+}
+
+/** One look at a rollout. */
+export interface Look {
+  readonly observation: ObservedSums;
+  readonly verdict: Verdict;
+  readonly hold?: Hold | null;
+  /** Calls from outside that the candidate must go, raised since the rollout began. */
+  readonly triggers?: readonly Trigger[];
+  readonly adoption?: Adoption | null;
+  readonly listening?: boolean;
 }
 
 export interface RolloutActivities {
@@ -105,14 +121,43 @@ export interface RolloutActivities {
     readonly change: AliasesCommand;
   }): Promise<void>;
   /**
-   * Reads the counters and judges them. The verdict is part of the history: a later, better judge does not change
-   * what an earlier look decided.
+   * Reads the counters, judges them, and records the look (once per `lookAtMs`). The verdict is part of the history: a
+   * later, better judge does not change what an earlier look decided. Also what holds the next step up.
    */
   observe(input: {
     readonly rolloutId: string;
+    readonly model: string;
     readonly sinceMs: number;
-    readonly limits: RolloutLimits;
-  }): Promise<{ readonly observation: Observation; readonly verdict: Verdict }>;
+    readonly lookAtMs: number;
+    readonly plan: CompletePlan;
+    readonly stepIndex: number;
+    readonly phase: RolloutPhase;
+    readonly generation: number;
+    readonly routes: readonly Route[];
+  }): Promise<Look>;
+  /**
+   * Waits until every serving process follows the generation, or the time is over; an answer either way.
+   * `waitingFor`: instances that do not yet.
+   */
+  awaitAdoption(input: {
+    readonly model: string;
+    readonly generation: number;
+    readonly timeoutMs: number;
+  }): Promise<Adoption>;
+  /** Whether every serving process has the version loaded and proven. */
+  probeWarm(input: {
+    readonly model: string;
+    readonly version: number;
+  }): Promise<{ readonly warm: boolean; readonly waitingFor: readonly string[] }>;
+  /** The version may not be rolled out until a person releases it. Again is a success. */
+  quarantine(input: {
+    readonly model: string;
+    readonly version: number;
+    readonly by: string;
+    readonly reason: string;
+  }): Promise<void>;
+  /** Tells the webhooks; tried again until each has heard it or its attempts are used up. */
+  notify(notice: RolloutNotice): Promise<void>;
   saveProgress(input: { readonly rolloutId: string; readonly snapshot: RolloutSnapshot }): Promise<void>;
   closeRollout(input: {
     readonly rolloutId: string;

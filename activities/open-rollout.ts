@@ -4,6 +4,7 @@ import { DomainError } from '../domain/errors.ts';
 import { checkPlan, overridePlan } from '../domain/rollout/check-plan.ts';
 import { openState } from '../domain/rollout/machine.ts';
 import type { RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
+import { basePlan } from '../domain/rollout/strategy-plans.ts';
 import { snapshot } from '../domain/rollout/snapshot.ts';
 import type { RoutingTable } from '../domain/routing.ts';
 import type { OpenedRollout, OpenRollout } from './contract.ts';
@@ -51,13 +52,7 @@ function resolvePlan(
   input: Pick<OpenRollout, 'strategy' | 'plan'>,
 ): RolloutPlan {
   const strategy: Strategy = input.strategy ?? rollout.strategy;
-  const allAtOnce: RolloutPlan = {
-    ...rollout.canary,
-    strategy: 'all-at-once',
-    steps: [{ weightPercent: 100, bakeTimeMs: 0 }],
-  };
-  const base = { canary: rollout.canary, 'blue-green': rollout.blueGreen, 'all-at-once': allAtOnce }[strategy];
-  const plan = overridePlan(base, input.plan);
+  const plan = overridePlan(basePlan(rollout, strategy), input.plan);
   const problems = checkPlan(plan);
   if (problems.length > 0) throw new DomainError('invalidInput', 'This plan cannot be used', problems);
   return plan;

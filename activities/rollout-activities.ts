@@ -35,10 +35,15 @@ export function createRolloutActivities(deps: ActivityDeps): RolloutActivities {
     setAliases: ({ model, rolloutId, change }) =>
       registry.versions.setAliases(model, change.aliases, change.by, `${rolloutId}/${change.ordinal}`),
 
-    observe: async ({ rolloutId, sinceMs, limits }) => {
+    observe: async ({ rolloutId, sinceMs, plan }) => {
       const observation = await registry.records.observe(rolloutId, sinceMs);
-      return { observation, verdict: judge(observation, limits) };
+      return { observation, verdict: judge(observation, plan.limits) };
     },
+
+    awaitAdoption: ({ generation }) => Promise.resolve({ generation, adopted: true, waitingFor: [] }),
+    probeWarm: () => Promise.resolve({ warm: true, waitingFor: [] }),
+    quarantine: ({ model, version }) => registry.versions.settle(model, version, 'quarantined'),
+    notify: () => Promise.resolve(),
 
     saveProgress: ({ rolloutId, snapshot }) => registry.rollouts.progress(rolloutId, snapshot),
 

@@ -3,7 +3,8 @@ import type { Registry, RolloutRow } from '../db/ports.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { ModelDefinition } from '../domain/definition.ts';
 import { checkPlan, overridePlan } from '../domain/rollout/check-plan.ts';
-import type { PlanOverrides, RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
+import type { PlanOverrides, Strategy } from '../domain/rollout/plan.ts';
+import { basePlan } from '../domain/rollout/strategy-plans.ts';
 import { requireModel } from './require-model.ts';
 import { requireVersion } from './routes/versions.ts';
 
@@ -38,20 +39,8 @@ export async function checkRolloutStart(registry: StartRegistry, request: Rollou
 
 function checkOverrides(definition: ModelDefinition, { strategy, plan }: RolloutRequest): void {
   if (plan === undefined) return;
-  const problems = checkPlan(overridePlan(basePlan(definition, strategy ?? definition.rollout.strategy), plan));
+  const problems = checkPlan(overridePlan(basePlan(definition.rollout, strategy ?? definition.rollout.strategy), plan));
   if (problems.length > 0) throw new DomainError('invalidInput', 'The plan cannot be rolled out', problems);
-}
-
-/** All at once has no plan of its own in a definition: one step, the rest as the canary has it. */
-function basePlan({ rollout }: ModelDefinition, strategy: Strategy): RolloutPlan {
-  switch (strategy) {
-    case 'canary':
-      return rollout.canary;
-    case 'blue-green':
-      return rollout.blueGreen;
-    case 'all-at-once':
-      return { ...rollout.canary, strategy, steps: [{ weightPercent: 100, bakeTimeMs: 0 }] };
-  }
 }
 
 /** Names the rollout in the way. */

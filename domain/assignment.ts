@@ -7,7 +7,8 @@ const BUCKETS_PER_PERCENT = BUCKETS / 100;
 
 /**
  * The route of one key. Sticky: the same table and key give the same route. Monotone: the candidate owns the buckets
- * from 0 up to its weight, so a key on the candidate stays there while the weight grows. A new salt reshuffles.
+ * from 0 up to its weight and the baseline those from the top down, so a key on the candidate stays there while the
+ * weight grows. A new salt reshuffles. A shadow is nobody's route.
  * @throws DomainError `unavailable` when the table has no route
  */
 export function assignRoute(table: RoutingTable, key: string): Route {
@@ -15,16 +16,28 @@ export function assignRoute(table: RoutingTable, key: string): Route {
   if (only === undefined) throw new DomainError('unavailable', `No version of ${table.model} is routed`);
   if (table.routes.length === 1) return only;
   const bucket = bucketOf(table.salt, key);
-  let upper = 0;
   let champion: Route | undefined;
+  let found: Route | undefined;
   for (const route of table.routes) {
+    const buckets = Math.round(route.weightPercent * BUCKETS_PER_PERCENT);
     if (route.variant === 'champion') champion ??= route;
-    else {
-      upper += Math.round(route.weightPercent * BUCKETS_PER_PERCENT);
-      if (bucket < upper) return route;
-    }
+    else if (route.variant === 'candidate' && bucket < buckets) found ??= route;
+    else if (route.variant === 'baseline' && bucket >= BUCKETS - buckets) found ??= route;
   }
-  return champion ?? only;
+  return found ?? champion ?? only;
+}
+
+/**
+ * The shadow that a request is copied to, if any. Chosen under a salt of its own, so that the copies are a fair sample
+ * of every variant's requests.
+ */
+export function assignShadow(table: RoutingTable, key: string): Route | null {
+  for (const route of table.routes) {
+    if (route.variant !== 'shadow') continue;
+    const buckets = Math.round((route.mirrorPercent ?? 0) * BUCKETS_PER_PERCENT);
+    return buckets > 0 && bucketOf(`${table.salt}/shadow`, key) < buckets ? route : null;
+  }
+  return null;
 }
 
 /** Uniform bucket of a key under a salt, 0..9999. 2^32 is no multiple of 10,000: the bias is below 3e-6. */

@@ -1,5 +1,5 @@
 import type { FeatureType, ValuePolicy } from './signature.ts';
-import type { RolloutPlan } from './rollout/plan.ts';
+import type { RolloutPlan, Strategy } from './rollout/plan.ts';
 import type { CachePolicy, Fallback } from './serving-policy.ts';
 
 /** A model definition: the file a person writes (`model.yaml`), after its schema filled in the defaults. */
@@ -81,9 +81,13 @@ export interface GatePolicy {
 
 export interface RolloutPolicy {
   /** Plan used when the start of a rollout names none. */
-  readonly strategy: 'canary' | 'blue-green';
+  readonly strategy: Strategy;
   readonly canary: RolloutPlan;
   readonly blueGreen: RolloutPlan;
+  // Absent in definitions from before these strategies: `basePlan` knows what they run by.
+  readonly launchRamp?: RolloutPlan;
+  readonly shadow?: RolloutPlan;
+  readonly ab?: RolloutPlan;
 }
 
 export interface RetrainingPolicy {

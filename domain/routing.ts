@@ -1,5 +1,8 @@
-/** Which version answers which share of a model's traffic. Written by compare-and-set on `generation`. */
-export const VARIANTS = ['champion', 'candidate'] as const;
+/**
+ * Which version answers which share of a model's traffic. Written by compare-and-set on `generation`. `baseline` is
+ * the champion's version, counted apart as a concurrent control of the candidate's size; `shadow` answers nobody.
+ */
+export const VARIANTS = ['champion', 'baseline', 'candidate', 'shadow'] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 export interface Route {
@@ -7,6 +10,8 @@ export interface Route {
   readonly version: number;
   /** 0..100. The weights of a table sum to 100. A weight of 0 keeps the version loaded and warm. */
   readonly weightPercent: number;
+  /** Of `shadow` alone: the share of requests, 0..100, that are copied to the version after their answer has left. */
+  readonly mirrorPercent?: number;
 }
 
 export interface RoutingTable {

@@ -1,13 +1,20 @@
 /** The public contract of the workflows: names, inputs, results, updates, queries, ids. Imports nothing that runs. */
 import type { DataReport, Evaluation, GateResult } from '../domain/evaluation.ts';
 import type { Algorithm } from '../domain/definition.ts';
+import type { ApproverRole } from '../domain/approver-role.ts';
+import type { Outcome } from '../domain/rollout/events.ts';
 import type { PlanOverrides, Strategy } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 
 /** Trainings wait here for their turn: workers take one at a time from it, whatever else runs. */
 export const trainingTaskQueue = (taskQueue: string): string => `${taskQueue}-training`;
 
-export const WORKFLOWS = { train: 'trainModel', validate: 'validateModel', rollout: 'rolloutModel' } as const;
+export const WORKFLOWS = {
+  train: 'trainModel',
+  validate: 'validateModel',
+  rollout: 'rolloutModel',
+  rolloutGroup: 'rolloutGroup',
+} as const;
 
 export const SEARCH_ATTRIBUTES = {
   model: 'SluiceModel',
@@ -19,6 +26,7 @@ export const SEARCH_ATTRIBUTES = {
 /** One running training and one running rollout per model, whoever starts it. */
 export const trainWorkflowId = (model: string): string => `train/${model}`;
 export const rolloutWorkflowId = (model: string): string => `rollout/${model}`;
+export const rolloutGroupWorkflowId = (group: string): string => `rollout-group/${group}`;
 /** A validation is of one version. */
 export const validateWorkflowId = (model: string, version: number): string => `validate/${model}/${version}`;
 
@@ -107,11 +115,11 @@ export interface RolloutModelResult {
   readonly rolloutId: string;
   readonly model: string;
   readonly version: number;
-  readonly outcome: 'promoted' | 'rolledBack' | 'aborted';
+  readonly outcome: Outcome;
   readonly reason: string;
 }
 
-export const ROLLOUT_COMMANDS = ['promote', 'pause', 'resume', 'abort', 'rollback'] as const;
+export const ROLLOUT_COMMANDS = ['promote', 'pause', 'resume', 'freeze', 'skipBake', 'abort', 'rollback'] as const;
 export type RolloutCommandName = (typeof ROLLOUT_COMMANDS)[number];
 
 /** Argument of every rollout update; `{}` or nothing is enough in the Temporal UI. */
@@ -125,6 +133,66 @@ export interface RolloutCommandInput {
 export interface RolloutCommandResult {
   readonly applied: RolloutCommandName;
   readonly status: RolloutSnapshot;
+}
+
+/** Update: somebody with a role agrees to the next step, or not. Answers `RolloutApprovalResult`. */
+export const ROLLOUT_APPROVE_UPDATE = 'approve';
+
+export interface RolloutApprovalInput {
+  readonly by: string;
+  readonly role: ApproverRole;
+  /** `evidenceHash` of the snapshot that was looked at: refused when the evidence is another by now. */
+  readonly evidenceHash: string;
+  /** Default `approve`. */
+  readonly decision?: 'approve' | 'reject';
+  readonly reason?: string;
+  /** ISO 8601; as for the commands. */
+  readonly expiresAt?: string;
+}
+
+export interface RolloutApprovalResult {
+  readonly applied: 'approve' | 'reject';
+  readonly status: RolloutSnapshot;
+}
+
+/** Signal: roll back at once (an incident, an alert). Nobody waits for it, so it has no deadline. */
+export const ROLLOUT_TRIGGER_SIGNAL = 'trigger';
+
+export interface RolloutTriggerInput {
+  /** For example `security`, `webhook`, `alert`. */
+  readonly kind: string;
+  readonly reason: string;
+  readonly by: string;
+}
+
+/** Versions of several models that go together: each step waits for all, and one that goes back takes all back. */
+export interface RolloutGroupInput {
+  readonly group: string;
+  readonly members: readonly RolloutModelInput[];
+  readonly requestedBy?: string;
+  readonly reason?: string;
+}
+
+export interface RolloutGroupResult {
+  readonly group: string;
+  readonly outcome: 'promoted' | 'rolledBack';
+  readonly members: readonly (RolloutModelResult | { readonly model: string; readonly failure: string })[];
+}
+
+/** Answer of the query `status` of rolloutGroup. */
+export interface RolloutGroupStatus {
+  readonly group: string;
+  readonly members: readonly {
+    readonly model: string;
+    readonly version: number;
+    readonly workflowId: string;
+    /** Step that the member is ready to take; `null` while it is not. */
+    readonly readyForStep: number | null;
+    readonly outcome: Outcome | 'failed' | null;
+  }[];
+  /** Highest step that all may take. */
+  readonly releasedStep: number;
+  readonly explanation: string;
 }
 
 export const ROLLOUT_STATUS_QUERY = 'status';

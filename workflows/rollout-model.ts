@@ -15,6 +15,7 @@ import {
 import type { RolloutActivities } from '../activities/contract.ts';
 import type { Outcome, RolloutState } from '../domain/rollout/events.ts';
 import { openState, refusal } from '../domain/rollout/machine.ts';
+import { completePlan } from '../domain/rollout/complete-plan.ts';
 import { hasEnded, nextLookAtMs } from '../domain/rollout/progress.ts';
 import { parseRolloutInput, type RolloutInput } from '../domain/workflow-input.ts';
 import { PROFILES } from './activity-profiles.ts';
@@ -113,12 +114,23 @@ async function follow(
 type Look = Awaited<ReturnType<RolloutActivities['observe']>>;
 
 /** An order does not wait for counters that cannot be read for a while; the look is then made after it. */
-async function lookUnlessOrdered({ rolloutId, startedAtMs, plan }: RolloutState, inbox: Inbox): Promise<Look | null> {
+async function lookUnlessOrdered(state: RolloutState, inbox: Inbox): Promise<Look | null> {
+  const { rolloutId, model, startedAtMs, plan, stepIndex, phase, generation, routes } = state;
   const scope = new CancellationScope();
   try {
     return await scope.run(() =>
       Promise.race([
-        watch.observe({ rolloutId, sinceMs: startedAtMs, limits: plan.limits }),
+        watch.observe({
+          rolloutId,
+          model,
+          sinceMs: startedAtMs,
+          lookAtMs: Date.now(),
+          plan: completePlan(plan),
+          stepIndex,
+          phase,
+          generation,
+          routes,
+        }),
         condition(() => !inbox.isEmpty()).then(() => null),
       ]),
     );

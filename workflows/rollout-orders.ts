@@ -14,6 +14,8 @@ const DESCRIPTIONS: Readonly<Record<RolloutCommandName, string>> = {
   promote: 'Gives the candidate all traffic now, without the remaining steps; at 100 % it ends the keeping warm.',
   pause: 'Keeps the weights as they are. Watching goes on and can still roll back.',
   resume: 'Goes on after a pause; the bake time goes on where it stood.',
+  freeze: 'Keeps everything as it is: nothing moves by itself, not even an automatic rollback, until resume.',
+  skipBake: 'Ends the bake time of this step; evidence, traffic and approvals are still waited for.',
   abort: 'Gives the champion all traffic and ends the rollout as aborted.',
   rollback: 'Gives the champion all traffic and ends the rollout as rolled back.',
 };

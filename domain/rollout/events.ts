@@ -1,10 +1,11 @@
-import type { Observation, Verdict } from '../verdict.ts';
+import type { VariantCounts } from '../records.ts';
+import type { Verdict } from '../verdict.ts';
 import type { Route } from '../routing.ts';
 import type { RolloutPhase } from './state.ts';
 import type { RolloutPlan } from './plan.ts';
 
 /** What a person may order while a rollout is open. */
-export type OrderName = 'promote' | 'pause' | 'resume' | 'abort' | 'rollback';
+export type OrderName = 'promote' | 'pause' | 'resume' | 'freeze' | 'skipBake' | 'abort' | 'rollback';
 
 export interface Order {
   readonly kind: OrderName;
@@ -12,6 +13,25 @@ export interface Order {
   readonly by: string;
   /** Empty when none was given. */
   readonly reason: string;
+}
+
+/** What a look counted, summed since the candidate first got traffic in this rollout. */
+export interface ObservedSums {
+  readonly candidate: VariantCounts;
+  /** The champion's traffic without the baseline. */
+  readonly champion: VariantCounts;
+  readonly baseline?: VariantCounts;
+  /** Windows in which the candidate had traffic. */
+  readonly windows: number;
+  /** Requests answered by the champion and by the shadow. */
+  readonly shadowPairs?: number;
+}
+
+/** A call from outside that the candidate must go. */
+export interface Trigger {
+  readonly kind: string;
+  readonly reason: string;
+  readonly by: string;
 }
 
 /** Everything that can happen to a rollout. Times are epoch ms. */
@@ -25,7 +45,7 @@ export type RolloutEvent =
   | {
       readonly kind: 'observed';
       readonly nowMs: number;
-      readonly observation: Observation;
+      readonly observation: ObservedSums;
       readonly verdict: Verdict;
     }
   /** Something this rollout needs broke for good: the traffic goes back. */
@@ -64,7 +84,8 @@ export interface AliasesCommand {
   readonly by: string;
 }
 
-export type Outcome = 'promoted' | 'rolledBack' | 'aborted';
+/** `concluded`: ended with an answer, and the champion serves on. */
+export type Outcome = 'promoted' | 'rolledBack' | 'aborted' | 'concluded';
 
 export interface CloseCommand {
   readonly kind: 'close';
@@ -101,7 +122,7 @@ export interface RolloutState {
   readonly bakedMs: number;
   readonly clockStartedAtMs: number | null;
   readonly pausedFrom: 'running' | 'keepWarm' | null;
-  readonly observation: Observation | null;
+  readonly observation: ObservedSums | null;
   /** Candidate requests counted when the step began. */
   readonly requestsBeforeStep: number;
   readonly verdict: Verdict | null;

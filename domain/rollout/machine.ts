@@ -137,6 +137,9 @@ function onOrder(state: RolloutState, order: Order): Decision {
       const paused = { ...state, phase: 'paused', pausedFrom, bakedMs: baked, clockStartedAtMs: null, reason } as const;
       return { state: paused, commands: [] };
     }
+    case 'freeze':
+    case 'skipBake':
+      return { state, commands: [] };
     case 'resume': {
       const phase = state.pausedFrom ?? 'running';
       return { state: { ...state, phase, pausedFrom: null, clockStartedAtMs: order.nowMs, reason }, commands: [] };

@@ -39,6 +39,7 @@ function explain(state: RolloutState, nowMs: number): RolloutSnapshot['explanati
     case 'running':
       return { now: share(state), waitsFor: waits(state, nowMs), next: nextWeight(state, state.stepIndex + 1) };
     case 'paused':
+    case 'frozen':
       return {
         now: `paused (${state.reason ?? 'by hand'}); ${share(state)}`,
         waitsFor: 'a person: resume, promote, abort or rollback',
@@ -59,6 +60,7 @@ function explain(state: RolloutState, nowMs: number): RolloutSnapshot['explanati
     case 'promoted':
       return { now: `${candidate} is the champion${because}`, waitsFor: 'nothing', next: 'nothing' };
     case 'rolledBack':
+    case 'concluded':
     case 'aborted': {
       const word = state.phase === 'aborted' ? 'aborted' : 'rolled back';
       return { now: `${word}, ${champion} serves${because}`, waitsFor: 'nothing', next: 'nothing' };

@@ -85,6 +85,16 @@ export function createFakeRollout(options: FakeOptions = {}) {
       const verdict: Verdict = { kind, reason: kind === 'rollback' ? 'too many errors' : 'fine so far', evidence: [] };
       return { observation: { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 3 }, verdict };
     },
+    awaitAdoption: ({ generation: wanted }) => {
+      enter('awaitAdoption');
+      return { generation: wanted, adopted: true, waitingFor: [] };
+    },
+    probeWarm: () => {
+      enter('probeWarm');
+      return { warm: true, waitingFor: [] };
+    },
+    quarantine: () => enter('quarantine'),
+    notify: () => enter('notify'),
     saveProgress: (input) => {
       enter('saveProgress');
       snapshot = input.snapshot;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RolloutPlan, Strategy } from '../../../domain/rollout/plan.ts';
+import { basePlan } from '../../../domain/rollout/strategy-plans.ts';
 import type { ModelDefinition } from '../../../domain/definition.ts';
 import type { RolloutModelInput } from '../../../workflows/messages.ts';
 import type { StartedWorkflow } from '../../api/answers.ts';
@@ -97,14 +98,6 @@ async function rebaked(
   return plannedSteps(definition, strategy).map((step) => (step.weightPercent < 100 ? { ...step, bakeTimeMs } : step));
 }
 
-function plannedSteps(definition: ModelDefinition, strategy: Strategy | undefined): RolloutPlan['steps'] {
-  const { rollout } = definition;
-  switch (strategy ?? rollout.strategy) {
-    case 'canary':
-      return rollout.canary.steps;
-    case 'blue-green':
-      return rollout.blueGreen.steps;
-    case 'all-at-once':
-      return [{ weightPercent: 100, bakeTimeMs: 0 }];
-  }
+function plannedSteps({ rollout }: ModelDefinition, strategy: Strategy | undefined): RolloutPlan['steps'] {
+  return basePlan(rollout, strategy ?? rollout.strategy).steps;
 }

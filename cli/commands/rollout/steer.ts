@@ -18,6 +18,8 @@ export const STEERING: Readonly<Record<RolloutCommandName, { description: string
   },
   pause: { description: 'hold the weights as they are, until resume', question: null },
   resume: { description: 'go on after a pause', question: null },
+  freeze: { description: 'nothing moves by itself, not even an automatic rollback, until resume', question: null },
+  skipBake: { description: 'end the bake time of this step; evidence is still waited for', question: null },
   abort: {
     description: 'call the rollout off: all traffic goes back to the champion',
     question: 'Call this rollout off and give all traffic back to the champion?',
