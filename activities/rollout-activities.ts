@@ -1,3 +1,4 @@
+import { judgePolicy, observationOf } from '../domain/judge.ts';
 import type { RolloutActivities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { openRollout } from './open-rollout.ts';
@@ -37,7 +38,7 @@ export function createRolloutActivities(deps: ActivityDeps): RolloutActivities {
 
     observe: async ({ rolloutId, sinceMs, plan }) => {
       const observation = await registry.records.observe(rolloutId, sinceMs);
-      return { observation, verdict: judge(observation, plan.limits) };
+      return { observation, verdict: judge(observationOf(observation), judgePolicy(plan)) };
     },
 
     awaitAdoption: ({ generation }) => Promise.resolve({ generation, adopted: true, waitingFor: [] }),

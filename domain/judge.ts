@@ -1,6 +1,17 @@
 import type { VariantCounts } from './records.ts';
-import type { RolloutLimits } from './rollout/plan.ts';
-import type { Evidence, Judge, Observation, Verdict } from './verdict.ts';
+import type { CompletePlan, RolloutLimits } from './rollout/plan.ts';
+import type { Evidence, Judge, JudgePolicy, Observation, Verdict } from './verdict.ts';
+
+/** What the judge has to know of a plan. */
+export function judgePolicy(plan: CompletePlan): JudgePolicy {
+  const { limits, metrics, alpha, warmUpRequests } = plan;
+  return { limits, metrics, alpha, warmUpRequests };
+}
+
+/** An observation of which only sums are known. */
+export function observationOf(sums: Pick<Observation, 'candidate' | 'champion' | 'windows'>): Observation {
+  return { byWindow: [], outcomes: [], shadow: null, scores: [], ...sums };
+}
 
 /**
  * Anytime-valid test of a share against a limit: `E = mean over q of (q/p)^k ((1-q)/(1-p))^(n-k)` for `k` of `n`
@@ -60,7 +71,7 @@ export function betterShares(limit: number): readonly number[] {
  * rollback is an OR, so the metrics share alpha; health is an AND, and each is shown at alpha.
  */
 export function createJudge(options: JudgeOptions = JUDGE_DEFAULTS): Judge {
-  return (observation: Observation, limits: RolloutLimits): Verdict => {
+  return (observation: Observation, { limits }: JudgePolicy): Verdict => {
     const { candidate, windows } = observation;
     const metrics = measure(candidate, limits, options.alpha);
     const evidence = metrics.map((m) => m.evidence);

@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import reference from '../../reference/judge/values.json' with { type: 'json' };
-import { betterShares, createJudge, logEvidence, worseShares } from '../../../domain/judge.ts';
+import { betterShares, createJudge, logEvidence, observationOf, worseShares } from '../../../domain/judge.ts';
+import { METRICS_BY_DEFAULT } from '../../../domain/rollout/complete-plan.ts';
+import type { RolloutLimits } from '../../../domain/rollout/plan.ts';
 import { NO_COUNTS } from '../../../domain/records.ts';
 import type { Observation } from '../../../domain/verdict.ts';
 
 const limits = { errorRateMax: 0.001, p95MsMax: 120 };
-const judge = createJudge();
+const judge = (observation: Observation, at: RolloutLimits) =>
+  createJudge()(observation, { limits: at, metrics: METRICS_BY_DEFAULT, alpha: 0.01, warmUpRequests: 50 });
 
 function seen(requests: number, errors: number, slow = 0, windows = 10): Observation {
-  return { candidate: { ...NO_COUNTS, requests, errors, slow }, champion: NO_COUNTS, windows };
+  return observationOf({ candidate: { ...NO_COUNTS, requests, errors, slow }, champion: NO_COUNTS, windows });
 }
 
 /** A small generator of its own (mulberry32): the simulations are the same on every machine. */
