@@ -1,4 +1,10 @@
 import { createAuditStore } from './audit-store.ts';
+import { createWebhookStore } from './webhook-store.ts';
+import { createOutcomeStore } from './outcome-store.ts';
+import { createLookStore } from './look-store.ts';
+import { createLedgerStore } from './ledger-store.ts';
+import { createInstanceStore } from './instance-store.ts';
+import { createControlStore } from './control-store.ts';
 import { createDatabase, type ConnectOptions } from './connect.ts';
 import { createJournalStore } from './journal-store.ts';
 import { createKeyStore } from './key-store.ts';
@@ -32,6 +38,12 @@ export function createRegistry(databaseUrl: string, options: RegistryOptions = {
     journal: createJournalStore(database),
     keys: createKeyStore(database),
     audit: createAuditStore(database),
+    ledger: createLedgerStore(database),
+    looks: createLookStore(database),
+    instances: createInstanceStore(database),
+    outcomes: createOutcomeStore(database),
+    controls: createControlStore(database),
+    webhooks: createWebhookStore(database),
   };
   return { registry, close: () => database.close() };
 }

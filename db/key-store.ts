@@ -24,7 +24,8 @@ export function createKeyStore(database: Database): KeyStore {
           });
         if (stored === undefined) throw new DomainError('internal', `Key ${row.id} was not stored`);
         // Neither the key nor its hash belongs in the audit.
-        const details = { id: row.id, prefix: row.prefix, permissions: row.permissions, tier: row.tier };
+        const { id, prefix, permissions, tier, roles } = stored;
+        const details = { id, prefix, permissions, tier, roles };
         await writeAudit(tx, { actor: by, action: 'key.create', subject: row.name, details });
         return stored;
       }),

@@ -2,12 +2,23 @@
 import type { ModelDefinition } from '../domain/definition.ts';
 import type { Evaluation, GateResult, Lineage, Performance } from '../domain/evaluation.ts';
 import type { FeedbackRecord, Permission, PredictionRecord, VariantCounts } from '../domain/records.ts';
+import type { ApproverRole } from '../domain/approver-role.ts';
 import type { RateTier } from '../domain/rate-tier.ts';
 import type { RolloutPlan } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { Route, RoutingTable, Variant } from '../domain/routing.ts';
 import type { RoutedModel } from '../domain/serving-policy.ts';
 import type { Signature } from '../domain/signature.ts';
+import type { Verdict } from '../domain/verdict.ts';
+import type {
+  ControlStore,
+  InstanceStore,
+  LedgerStore,
+  LookStore,
+  OutcomeStore,
+  ShadowCountsRow,
+  WebhookStore,
+} from './rollout-ports.ts';
 import type { Alias, VersionStatus } from './schema.ts';
 
 export interface ModelRow {
@@ -42,7 +53,13 @@ export interface VersionStore {
   register(
     row: Omit<VersionRow, 'version' | 'status' | 'createdAt'> & { registeredByRun: string },
   ): Promise<VersionRow>;
-  settle(model: string, version: number, status: VersionStatus): Promise<void>;
+  /** Audited. `because`: who decided and why; absent for what follows from the gates. */
+  settle(
+    model: string,
+    version: number,
+    status: VersionStatus,
+    because?: { readonly by: string; readonly reason: string },
+  ): Promise<void>;
   find(model: string, version: number): Promise<VersionRow | null>;
   /** Newest first. */
   list(model: string, limit: number): Promise<readonly VersionRow[]>;
@@ -80,6 +97,8 @@ export interface RoutingChange {
   readonly slowMs: number;
   readonly by: string;
   readonly reason: string;
+  /** What the one who decided saw; kept in the ledger. */
+  readonly evidence?: Verdict | null;
 }
 
 export interface RoutingStore {
@@ -131,6 +150,8 @@ export interface CountsRow extends VariantCounts {
   readonly variant: Variant;
   readonly version: number;
   readonly windowStartMs: number;
+  /** Answers by score, 20 bins of 0.05; absent where they are not counted. */
+  readonly scoreBins?: readonly number[];
 }
 
 export interface RecordStore {
@@ -138,6 +159,8 @@ export interface RecordStore {
   savePredictions(records: readonly PredictionRecord[]): Promise<void>;
   /** Idempotent by instance and sequence. */
   saveCounts(rows: readonly CountsRow[]): Promise<void>;
+  /** Idempotent by instance and sequence. */
+  saveShadowCounts(rows: readonly ShadowCountsRow[]): Promise<void>;
   /** Sums per variant since the rollout began, and the number of windows in which the candidate had traffic. */
   observe(
     rolloutId: string,
@@ -181,13 +204,18 @@ export interface KeyRow {
   readonly hash: string;
   readonly permissions: readonly Permission[];
   readonly tier: RateTier;
+  /** In which the key's owner may approve steps of rollouts. */
+  readonly roles: readonly ApproverRole[];
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
 }
 
 export interface KeyStore {
-  create(row: Omit<KeyRow, 'createdAt' | 'revokedAt'>, by: string): Promise<KeyRow>;
+  create(
+    row: Omit<KeyRow, 'createdAt' | 'revokedAt' | 'roles'> & Partial<Pick<KeyRow, 'roles'>>,
+    by: string,
+  ): Promise<KeyRow>;
   list(): Promise<readonly KeyRow[]>;
   revoke(id: string, by: string): Promise<boolean>;
 }
@@ -215,4 +243,10 @@ export interface Registry {
   readonly journal: JournalStore;
   readonly keys: KeyStore;
   readonly audit: AuditStore;
+  readonly ledger: LedgerStore;
+  readonly looks: LookStore;
+  readonly instances: InstanceStore;
+  readonly outcomes: OutcomeStore;
+  readonly controls: ControlStore;
+  readonly webhooks: WebhookStore;
 }

@@ -4,6 +4,7 @@ import type { Variant } from '../domain/routing.ts';
 import type { Database } from './connect.ts';
 import { ensurePartitions } from './partitions.ts';
 import type { CountsRow, RecordStore } from './ports.ts';
+import { saveShadowCounts } from './shadow-counts.ts';
 import { saveFeedback } from './save-feedback.ts';
 import { predictions } from './schema.ts';
 import { storable } from './storable-text.ts';
@@ -18,6 +19,7 @@ export function createRecordStore(database: Database, nowMs: () => number): Reco
   return {
     savePredictions: (records) => inStatements(records, (part) => savePredictions(database, part)),
     saveCounts: (rows) => inStatements(rows, (part) => saveCounts(database, part)),
+    saveShadowCounts: (rows) => inStatements(rows, (part) => saveShadowCounts(database, part)),
     observe: (rolloutId, sinceMs) => observe(database, rolloutId, sinceMs),
     findPrediction: (requestId) => findPrediction(database, requestId),
     saveFeedback: (record) => saveFeedback(database, record),
@@ -76,17 +78,18 @@ async function saveCounts(database: Database, rows: readonly CountsRow[]): Promi
       errors: r.errors,
       slow: r.slow,
       latency_sum_ms: r.latencySumMs,
+      score_bins: r.scoreBins ?? null,
     })),
   );
   await database.run((db) =>
     db.execute(sql`
       insert into variant_counts (instance, sequence, model, rollout_id, variant, version, window_start, requests,
-        errors, slow, latency_sum_ms)
+        errors, slow, latency_sum_ms, score_bins)
       select instance, sequence, model, rollout_id, variant, version, window_start, requests, errors, slow,
-        latency_sum_ms
+        latency_sum_ms, score_bins
       from json_to_recordset(${json}::json) as r(instance uuid, sequence bigint, model text, rollout_id uuid,
         variant text, version int, window_start timestamptz, requests int, errors int, slow int,
-        latency_sum_ms double precision)
+        latency_sum_ms double precision, score_bins int[])
       on conflict do nothing`),
   );
 }

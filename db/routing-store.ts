@@ -5,6 +5,7 @@ import { NO_SERVING_POLICY } from '../domain/serving-policy.ts';
 import type { CachePolicy, Fallback, RoutedModel } from '../domain/serving-policy.ts';
 import { writeAudit } from './audit-store.ts';
 import type { Database, Drizzle } from './connect.ts';
+import { recordGeneration } from './ledger-store.ts';
 import type { RoutingChange, RoutingStore } from './ports.ts';
 import { auditLog, modelAliases, models, routing } from './schema.ts';
 import { requireVersions } from './version-store.ts';
@@ -113,6 +114,7 @@ async function apply(tx: Drizzle, change: RoutingChange): Promise<RoutingTable> 
   const details = { table, previousGeneration: expectedGeneration };
   const entry = { actor: change.by, action: 'routing.apply', subject: model, reason: change.reason, details };
   await writeAudit(tx, { ...entry, changeId: auditId });
+  await recordGeneration(tx, { table, by: change.by, reason: change.reason, evidence: change.evidence ?? null });
   // Delivered at commit, so that a listener reads the new row.
   await tx.execute(sql`select pg_notify(${CHANNEL}, ${model})`);
   return table;

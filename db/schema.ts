@@ -18,6 +18,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { ModelDefinition } from '../domain/definition.ts';
 import type { Evaluation, GateResult, Lineage, Performance } from '../domain/evaluation.ts';
+import type { ApproverRole } from '../domain/approver-role.ts';
 import type { RateTier } from '../domain/rate-tier.ts';
 import type { Permission } from '../domain/records.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
@@ -171,6 +172,8 @@ export const variantCounts = pgTable(
     errors: integer().notNull(),
     slow: integer().notNull(),
     latencySumMs: doublePrecision('latency_sum_ms').notNull(),
+    /** Answers by score, in 20 bins of 0.05; `null` from a process that did not count them. */
+    scoreBins: integer('score_bins').array(),
   },
   (t) => [
     primaryKey({ columns: [t.instance, t.sequence] }),
@@ -238,6 +241,8 @@ export const apiKeys = pgTable('api_keys', {
   hash: text().notNull().unique(),
   permissions: jsonb().$type<readonly Permission[]>().notNull(),
   tier: text().$type<RateTier>().notNull().default('unlimited'),
+  /** In which its owner may approve steps of rollouts. */
+  roles: jsonb().$type<readonly ApproverRole[]>().notNull().default([]),
   createdAt: at('created_at').notNull().defaultNow(),
   expiresAt: at('expires_at'),
   revokedAt: at('revoked_at'),

@@ -29,7 +29,7 @@ const isVersion = (model: string, version: number) =>
 export function createVersionStore(database: Database): VersionStore {
   return {
     register: (row) => database.transact((tx) => register(tx, row)),
-    settle: (model, version, status) => database.transact((tx) => settle(tx, model, version, status)),
+    settle: (model, version, status, because) => database.transact((tx) => settle(tx, model, version, status, because)),
     find: (model, version) =>
       database.run(async (db) => {
         const [row] = await db.select(columns).from(modelVersions).where(isVersion(model, version));
@@ -103,7 +103,10 @@ async function register(tx: Drizzle, row: Parameters<VersionStore['register']>[0
   return stored;
 }
 
-async function settle(tx: Drizzle, model: string, version: number, status: VersionRow['status']): Promise<void> {
+async function settle(
+  tx: Drizzle,
+  ...[model, version, status, because]: Parameters<VersionStore['settle']>
+): Promise<void> {
   const changed = await tx
     .update(modelVersions)
     .set({ status })
@@ -113,7 +116,13 @@ async function settle(tx: Drizzle, model: string, version: number, status: Versi
     await requireVersions(tx, model, [version]);
     return;
   }
-  await writeAudit(tx, { actor: PLATFORM, action: 'version.settle', subject: model, details: { version, status } });
+  const entry = {
+    actor: because?.by ?? PLATFORM,
+    action: 'version.settle',
+    subject: model,
+    details: { version, status },
+  };
+  await writeAudit(tx, because === undefined ? entry : { ...entry, reason: because.reason });
 }
 
 async function setAliases(

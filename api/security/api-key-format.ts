@@ -1,5 +1,6 @@
 /** How an API key looks, is made and is recognised. Knows neither HTTP nor the database. */
 import { createHash, randomInt, randomUUID } from 'node:crypto';
+import type { ApproverRole } from '../../domain/approver-role.ts';
 import { DEFAULT_TIER } from '../../domain/rate-tier.ts';
 import type { RateTier } from '../../domain/rate-tier.ts';
 import type { Permission } from '../../domain/records.ts';
@@ -68,6 +69,7 @@ export interface NewApiKey {
     readonly hash: string;
     readonly permissions: readonly Permission[];
     readonly tier: RateTier;
+    readonly roles: readonly ApproverRole[];
     readonly expiresAt: Date | null;
   };
 }
@@ -78,10 +80,11 @@ export function createApiKey(
   permissions: readonly Permission[],
   expiresAt: Date | null = null,
   tier: RateTier = DEFAULT_TIER,
+  roles: readonly ApproverRole[] = [],
 ): NewApiKey {
   let body = PREFIX;
   for (let i = 0; i < SECRET_LENGTH; i += 1) body += ALPHABET.charAt(randomInt(62));
   const key = body + checksum(body);
   const prefix = key.slice(0, SHOWN_LENGTH);
-  return { key, row: { id: randomUUID(), name, prefix, hash: hashApiKey(key), permissions, tier, expiresAt } };
+  return { key, row: { id: randomUUID(), name, prefix, hash: hashApiKey(key), permissions, tier, roles, expiresAt } };
 }

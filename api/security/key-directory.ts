@@ -1,3 +1,4 @@
+import type { ApproverRole } from '../../domain/approver-role.ts';
 import type { RateTier } from '../../domain/rate-tier.ts';
 import type { Permission } from '../../domain/records.ts';
 import type { KeyRow, KeyStore } from '../../db/ports.ts';
@@ -12,6 +13,8 @@ export interface Principal {
   readonly name: string;
   readonly permissions: readonly Permission[];
   readonly tier: RateTier;
+  /** In which it may approve steps of rollouts. */
+  readonly roles: readonly ApproverRole[];
 }
 
 export type KeyCheck =
@@ -78,8 +81,8 @@ export function createKeyDirectory(deps: KeyDirectoryDeps): KeyDirectory {
     const row = byHash.get(hashApiKey(key));
     if (row === undefined) return { kind: 'unknown' };
     if (row.revokedAt !== null) return { kind: 'revoked' };
-    const { id: keyId, name, permissions, tier } = row;
-    const check = { kind: 'valid', principal: { keyId, name, permissions, tier } } as const;
+    const { id: keyId, name, permissions, tier, roles } = row;
+    const check = { kind: 'valid', principal: { keyId, name, permissions, tier, roles } } as const;
     const known = { expiresAtMs: row.expiresAt?.getTime() ?? Infinity, check };
     presented.set(key, known);
     return known;

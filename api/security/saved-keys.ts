@@ -2,6 +2,7 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { KeyRow, KeyStore } from '../../db/ports.ts';
+import { APPROVER_ROLES } from '../../domain/approver-role.ts';
 import { RATE_TIERS } from '../../domain/rate-tier.ts';
 import { PERMISSIONS } from '../../domain/records.ts';
 import type { Log } from '../log.ts';
@@ -23,6 +24,8 @@ const savedKeys = z.object({
       hash: z.string(),
       permissions: z.array(z.enum(PERMISSIONS)),
       tier: z.enum(RATE_TIERS),
+      /** Absent in files of earlier releases. */
+      roles: z.array(z.enum(APPROVER_ROLES)).default([]),
       createdAt: date,
       expiresAt: date.nullable(),
       revokedAt: date.nullable(),

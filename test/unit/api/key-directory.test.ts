@@ -94,6 +94,7 @@ describe('permissions', () => {
       name: 'x',
       permissions: [permission],
       tier: 'unlimited' as const,
+      roles: [],
     });
     const all = ['predict', 'monitor', 'admin'] as const;
     expect(all.filter((p) => isAllowed(holder('admin'), p))).toEqual(['predict', 'monitor', 'admin']);

@@ -3,6 +3,14 @@ import { vi } from 'vitest';
 import type { ControlPlane } from '../../../../api/control-plane.ts';
 import type { Serving } from '../../../../api/serving/contract.ts';
 import type { AuditEntry, KeyRow, ModelRow, Registry, RolloutRow, VersionRow } from '../../../../db/ports.ts';
+import type {
+  ControlState,
+  LedgerEntry,
+  LookRow,
+  OutcomeRow,
+  TriggerRow,
+  WebhookRow,
+} from '../../../../db/rollout-ports.ts';
 import type { Alias } from '../../../../db/schema.ts';
 import type { FeedbackRecord, PredictionRecord } from '../../../../domain/records.ts';
 import type { RoutingTable } from '../../../../domain/routing.ts';
@@ -17,6 +25,12 @@ export interface World {
   predictions: PredictionRecord[];
   feedback: FeedbackRecord[];
   keys: KeyRow[];
+  ledger: LedgerEntry[];
+  looks: LookRow[];
+  outcomes: OutcomeRow[];
+  stopped: ControlState;
+  triggers: Omit<TriggerRow, 'atMs'>[];
+  webhooks: WebhookRow[];
   audit: (AuditEntry & { at: Date })[];
 }
 
@@ -39,6 +53,12 @@ export function createWorld(): World {
     predictions: [],
     feedback: [],
     keys: [],
+    ledger: [],
+    looks: [],
+    outcomes: [],
+    stopped: { active: false, by: 'platform', reason: 'never set', at: null },
+    triggers: [],
+    webhooks: [],
     audit: [],
   };
 }
@@ -110,6 +130,7 @@ export function createFakeRegistry(world: World): Registry {
     records: {
       savePredictions: unused,
       saveCounts: unused,
+      saveShadowCounts: unused,
       observe: unused,
       ensurePartitions: unused,
       findPrediction: (id) => tick().then(() => world.predictions.find((p) => p.requestId === id) ?? null),
@@ -123,7 +144,7 @@ export function createFakeRegistry(world: World): Registry {
     keys: {
       create: (row) =>
         tick().then(() => {
-          const stored = { ...row, createdAt: new Date(NOW_MS), revokedAt: null };
+          const stored = { roles: [], ...row, createdAt: new Date(NOW_MS), revokedAt: null };
           world.keys.push(stored);
           return stored;
         }),
@@ -135,6 +156,7 @@ export function createFakeRegistry(world: World): Registry {
           return true;
         }),
     },
+    ...fakeRolloutStores(world),
     audit: {
       write: (entry) =>
         tick().then(() => {
@@ -142,6 +164,60 @@ export function createFakeRegistry(world: World): Registry {
         }),
       list: ({ subject, limit }) =>
         tick().then(() => world.audit.filter((e) => subject === undefined || e.subject === subject).slice(0, limit)),
+    },
+  };
+}
+
+function fakeRolloutStores(
+  world: World,
+): Pick<Registry, 'ledger' | 'looks' | 'instances' | 'outcomes' | 'controls' | 'webhooks'> {
+  return {
+    ledger: {
+      at: (model, at) =>
+        tick().then(
+          () =>
+            world.ledger.find(
+              (e) => e.model === model && e.validFrom <= at && (e.validTo === null || e.validTo > at),
+            ) ?? null,
+        ),
+      between: (model) => tick().then(() => world.ledger.filter((e) => e.model === model)),
+      ofRollout: (_model, id) => tick().then(() => world.ledger.filter((e) => e.rolloutId === id)),
+    },
+    looks: { record: unused, list: (id) => tick().then(() => world.looks.filter((l) => l.rolloutId === id)) },
+    instances: { report: unused, serving: unused, leave: unused },
+    outcomes: {
+      save: (rows) =>
+        tick().then(() => {
+          world.outcomes.push(...rows);
+          return { matched: rows.length };
+        }),
+    },
+    controls: {
+      stopTheLine: () => tick().then(() => world.stopped),
+      setStopTheLine: (active, by, reason) =>
+        tick().then(() => (world.stopped = { active, by, reason, at: new Date(NOW_MS) })),
+      raise: (trigger) =>
+        tick().then(() => {
+          world.triggers.push(trigger);
+        }),
+      triggers: unused,
+    },
+    webhooks: {
+      create: (row) =>
+        tick().then(() => {
+          const stored = { ...row, createdAt: new Date(NOW_MS), lastAttemptAt: null, lastOutcome: null };
+          world.webhooks.push(stored);
+          return stored;
+        }),
+      list: () => tick().then(() => world.webhooks),
+      find: (id) => tick().then(() => world.webhooks.find((w) => w.id === id) ?? null),
+      remove: (id) =>
+        tick().then(() => {
+          const before = world.webhooks.length;
+          world.webhooks = world.webhooks.filter((w) => w.id !== id);
+          return world.webhooks.length < before;
+        }),
+      note: () => tick().then(() => undefined),
     },
   };
 }
