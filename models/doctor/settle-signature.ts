@@ -50,10 +50,12 @@ export async function settleSignature(
   const [base = {}] = syntheticRows(draft.features, 1);
   const answers = async (name: string, value: string | null): Promise<boolean> => {
     const matrix = encodeLeniently(draft, [{ ...base, [name]: value }], graph.strings);
-    return graph.run(matrix, 1).then(
-      ([probability]) => Number.isFinite(probability),
-      () => false,
-    );
+    try {
+      const [probability] = await graph.run(matrix, 1);
+      return Number.isFinite(probability);
+    } catch {
+      return false;
+    }
   };
   const findings: Finding[] = [];
   const features: FeatureSpec[] = [];

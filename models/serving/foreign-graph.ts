@@ -2,7 +2,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import type { Signature } from '../../domain/signature.ts';
 import type { ForeignBinding } from '../manifest.ts';
 import { createFeed, readProbabilities } from './foreign-tensors.ts';
-import { openSession } from './open-session.ts';
+import { openRunner } from './open-runner.ts';
+import type { Feeds, GraphRunner } from './open-runner.ts';
 import type { RunRows } from './row-batcher.ts';
 import { compileRowEncoder } from './row-encoder.ts';
 import type { RowEncoder } from './row-encoder.ts';
@@ -23,7 +24,7 @@ export async function openForeignGraph(
   signature: Signature,
   binding: ForeignBinding,
 ): Promise<ForeignGraph> {
-  return bindForeignGraph(await openSession(onnx), signature, binding);
+  return bindRunner(await openRunner(onnx, binding.output.name), signature, binding);
 }
 
 /** The same around a session that is open already. */
@@ -32,18 +33,23 @@ export function bindForeignGraph(
   signature: Signature,
   binding: ForeignBinding,
 ): ForeignGraph {
+  const fetches = [binding.output.name];
+  const runner = { run: (feeds: Feeds) => session.run(feeds, fetches), release: () => session.release() };
+  return bindRunner(runner, signature, binding);
+}
+
+function bindRunner(runner: GraphRunner, signature: Signature, binding: ForeignBinding): ForeignGraph {
   const strings = createStringTable();
   const encoder = compileRowEncoder(signature, strings);
   const feed = createFeed(binding, encoder.width, strings);
-  // Nothing else is fetched: a label, or a ZipMap that the binding leaves aside, costs time for nothing.
-  const fetches = [binding.output.name];
   return {
     encoder,
     strings,
-    run: async (matrix, rows) => {
-      const outputs = await session.run(feed(matrix, rows), fetches);
-      return readProbabilities(outputs, binding.output, rows);
+    run: (matrix, rows) => {
+      const outputs = runner.run(feed(matrix, rows));
+      if (!(outputs instanceof Promise)) return readProbabilities(outputs, binding.output, rows);
+      return outputs.then((given) => readProbabilities(given, binding.output, rows));
     },
-    release: () => session.release(),
+    release: () => runner.release(),
   };
 }

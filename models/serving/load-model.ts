@@ -1,5 +1,4 @@
 import { Tensor } from 'onnxruntime-node';
-import type { InferenceSession } from 'onnxruntime-node';
 import { ENCODED_TENSOR, OUTPUT_TENSOR } from '../../domain/encoding.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { Signature } from '../../domain/signature.ts';
@@ -7,12 +6,13 @@ import type { ArtefactManifest, ForeignBinding } from '../manifest.ts';
 import { createRawScorer } from '../onnx/raw-scorer.ts';
 import { openForeignGraph } from './foreign-graph.ts';
 import { encodeLeniently, proveGolden } from './golden-proof.ts';
-import { openSession } from './open-session.ts';
+import { openRunner } from './open-runner.ts';
+import type { GraphRunner, Outputs } from './open-runner.ts';
 import { readArtefact } from './read-artefact.ts';
 import { RowBatcher } from './row-batcher.ts';
-import type { RunRows } from './row-batcher.ts';
+import type { RowWaiter, RunRows } from './row-batcher.ts';
 import { compileRowEncoder } from './row-encoder.ts';
-import type { RowEncoder } from './row-encoder.ts';
+import type { EncodeResult, RowEncoder } from './row-encoder.ts';
 import type { StringTable } from './string-table.ts';
 
 /** One version, proven and warm. Rows are encoded by `encoder` and given as its floats. */
@@ -21,6 +21,11 @@ export interface LoadedModel extends Pick<RowBatcher, 'predictOne' | 'predictMan
   readonly encoder: RowEncoder;
   /** One row to encode into and give to `predictOne`, which copies it at once: a single prediction allocates none. */
   readonly row: Float32Array;
+  /**
+   * Checks a row and encodes it straight into the input of the next run. With problems there is nothing to wait for.
+   * @throws DomainError `unavailable` when too many rows wait, or after `close`
+   */
+  placeOne?(features: unknown, waiter: RowWaiter): EncodeResult;
   /** Answers what waits, then frees the session. Rows given afterwards are refused as `unavailable`. */
   close(): Promise<void>;
 }
@@ -65,11 +70,20 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   });
   const batcher = new RowBatcher(encoder.width, run, options.onBatch);
   let closing: Promise<void> | null = null;
+  let result: EncodeResult;
+  const write = (features: unknown, matrix: Float32Array, offset: number): boolean => {
+    result = encoder.encode(features, matrix, offset);
+    return result.problems.length === 0;
+  };
   return {
     signature,
     encoder,
     row: new Float32Array(encoder.width),
     predictOne: (row) => batcher.predictOne(row),
+    placeOne: (features, waiter) => {
+      batcher.placeOne(features, write, waiter);
+      return result;
+    },
     predictMany: (rows, count) => batcher.predictMany(rows, count),
     close: () => (closing ??= batcher.drain().then(() => graph.release())),
   };
@@ -84,9 +98,9 @@ async function openOwn(source: LoadSource): Promise<OpenedGraph> {
   const { signature } = source.manifest;
   const { coreBytes } = readArtefact(source.onnx, signature);
   const encoder = compileRowEncoder(signature);
-  const session = await openSession(coreBytes);
-  const run = runOf(session, encoder.width);
-  const release = (): Promise<void> => session.release();
+  const runner = await openRunner(coreBytes, OUTPUT_TENSOR);
+  const run = runOf(runner, encoder.width);
+  const release = (): Promise<void> => runner.release();
   try {
     await prove(source, run);
   } catch (error) {
@@ -108,12 +122,14 @@ async function openForeign({ onnx, manifest }: LoadSource, binding: ForeignBindi
   return graph;
 }
 
-function runOf(session: InferenceSession, width: number): RunRows {
-  return async (matrix, rows) => {
-    const outputs = await session.run({ [ENCODED_TENSOR]: new Tensor('float32', matrix, [rows, width]) });
-    return outputs[OUTPUT_TENSOR]?.data as Float32Array;
+function runOf(runner: GraphRunner, width: number): RunRows {
+  return (matrix, rows) => {
+    const outputs = runner.run({ [ENCODED_TENSOR]: new Tensor('float32', matrix, [rows, width]) });
+    return outputs instanceof Promise ? outputs.then(probabilitiesIn) : probabilitiesIn(outputs);
   };
 }
+
+const probabilitiesIn = (outputs: Outputs): Float32Array => outputs[OUTPUT_TENSOR]?.data as Float32Array;
 
 /** The raw graph is open for the proof alone: it would hold the model's memory twice. */
 async function prove(source: LoadSource, core: RunRows): Promise<void> {

@@ -14,18 +14,34 @@ const MAX_SPARE_SLABS = 4;
 /** When a run fails its callers are run alone, so that one bad row fails alone; after this many failures all fail. */
 const MAX_ISOLATED_FAILURES = 8;
 
-/** One run of the model: row-major `[rows, width]` in, one probability per row out. The input is read until it settles. */
-export type RunRows = (matrix: Float32Array, rows: number) => Promise<Float32Array>;
+/**
+ * One run of the model: row-major `[rows, width]` in, one probability per row out. The input is read until it settles.
+ * @throws or rejects with what the model fails with
+ */
+export type RunRows = (matrix: Float32Array, rows: number) => Promise<Float32Array> | Float32Array;
 
-interface Waiter {
-  readonly resolve: (probability: number) => void;
-  readonly reject: (reason: unknown) => void;
+/** Who waits for one row. Exactly one of the two is called, once, and never before the row is handed in. */
+export interface RowWaiter {
+  resolve(probability: number): void;
+  reject(reason: unknown): void;
 }
+
+/** Writes a row's floats to `matrix[offset ..]`; false: there is no row after all. */
+export type WriteRow<T> = (what: T, matrix: Float32Array, offset: number) => boolean;
 
 /** The input of one run: single rows as they come, then a chunk of a large request. */
 interface Slab {
   readonly matrix: Float32Array;
-  waiters: Waiter[];
+  waiters: RowWaiter[];
+}
+
+/** What is being run. */
+interface Run {
+  readonly slab: Slab;
+  readonly singles: number;
+  readonly job: BulkJob | undefined;
+  /** Rows of the job in this run. */
+  readonly chunk: number;
 }
 
 interface BulkJob {
@@ -65,14 +81,20 @@ export class RowBatcher {
    * @throws DomainError `unavailable` when too many rows wait, or after `drain`
    */
   predictOne(row: Float32Array): Promise<number> {
-    if (this.#closed || this.#queuedSingles >= MAX_QUEUED_SINGLES) return Promise.reject(this.#refusal());
-    let slab = this.#queued[this.#queued.length - 1];
-    if (slab === undefined || slab.waiters.length === SINGLES_PER_BATCH) this.#queued.push((slab = this.#takeSlab()));
-    const { matrix, waiters } = slab;
-    matrix.set(row, waiters.length * this.#width);
-    this.#queuedSingles += 1;
-    this.#schedule();
-    return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const { matrix, waiters } = this.#openSlab();
+      matrix.set(row, waiters.length * this.#width);
+      this.#enter(waiters, { resolve, reject });
+    });
+  }
+
+  /**
+   * Lets a row be written straight into the input of the next run: no copy and no promise.
+   * @throws DomainError `unavailable` when too many rows wait, or after `drain`
+   */
+  placeOne<T>(what: T, write: WriteRow<T>, waiter: RowWaiter): void {
+    const { matrix, waiters } = this.#openSlab();
+    if (write(what, matrix, waiters.length * this.#width)) this.#enter(waiters, waiter);
   }
 
   /**
@@ -102,6 +124,22 @@ export class RowBatcher {
     return new DomainError('unavailable', why);
   }
 
+  /** The slab with room for one more single row. */
+  #openSlab(): Slab {
+    if (this.#closed || this.#queuedSingles >= MAX_QUEUED_SINGLES) throw this.#refusal();
+    const last = this.#queued[this.#queued.length - 1];
+    if (last !== undefined && last.waiters.length < SINGLES_PER_BATCH) return last;
+    const slab = this.#takeSlab();
+    this.#queued.push(slab);
+    return slab;
+  }
+
+  #enter(waiters: RowWaiter[], waiter: RowWaiter): void {
+    waiters.push(waiter);
+    this.#queuedSingles += 1;
+    this.#schedule();
+  }
+
   #takeSlab(): Slab {
     return this.#spare.pop() ?? { matrix: new Float32Array(MAX_BATCH_ROWS * this.#width), waiters: [] };
   }
@@ -109,23 +147,53 @@ export class RowBatcher {
   #schedule(): void {
     if (this.#scheduled || this.#running) return;
     this.#scheduled = true;
-    setImmediate(() => void this.#flush());
+    setImmediate(this.#flush);
   }
 
-  async #flush(): Promise<void> {
+  readonly #flush = (): void => {
     this.#scheduled = false;
     this.#running = true;
     const slab = this.#queued.shift() ?? this.#takeSlab();
-    const singles = slab.waiters.length;
     const job = this.#bulk.shift();
     const chunk = job === undefined ? 0 : this.#copyChunk(job, slab);
+    const run: Run = { slab, singles: slab.waiters.length, job, chunk };
+    let answers: Promise<Float32Array> | Float32Array;
     try {
-      const answers = await this.#runRange(slab, 0, singles + chunk);
-      for (let i = 0; i < singles; i += 1) slab.waiters[i]?.resolve(answers[i] as number);
-      if (job !== undefined) this.#advance(job, answers.subarray(singles));
+      answers = this.#runRange(slab, 0, run.singles + chunk);
     } catch (cause) {
-      await this.#isolate(slab, job, chunk, cause);
+      void this.#endFailed(run, cause);
+      return;
     }
+    if (answers instanceof Promise) void this.#endLater(run, answers);
+    else this.#end(run, answers);
+  };
+
+  async #endLater(run: Run, running: Promise<Float32Array>): Promise<void> {
+    let answers: Float32Array;
+    try {
+      answers = await running;
+    } catch (cause) {
+      await this.#endFailed(run, cause);
+      return;
+    }
+    this.#end(run, answers);
+  }
+
+  #end(run: Run, answers: Float32Array): void {
+    const { slab, singles, job } = run;
+    // A waiter may hand in its next row at once: it belongs to the next run.
+    const { waiters } = slab;
+    for (let i = 0; i < singles; i += 1) (waiters[i] as RowWaiter).resolve(answers[i] as number);
+    if (job !== undefined) this.#advance(job, answers.subarray(singles));
+    this.#leave(run);
+  }
+
+  async #endFailed(run: Run, cause: unknown): Promise<void> {
+    await this.#isolate(run.slab, run.job, run.chunk, cause);
+    this.#leave(run);
+  }
+
+  #leave({ slab, singles, chunk }: Run): void {
     this.#queuedSingles -= singles;
     this.#queuedBulkRows -= chunk;
     this.#running = false;
@@ -143,12 +211,11 @@ export class RowBatcher {
     return chunk;
   }
 
-  async #runRange(slab: Slab, from: number, rows: number): Promise<Float32Array> {
+  #runRange(slab: Slab, from: number, rows: number): Promise<Float32Array> | Float32Array {
     this.#onBatch(rows);
     const matrix = slab.matrix.subarray(from * this.#width, (from + rows) * this.#width);
-    const answers = await this.#run(matrix, rows);
-    if (answers.length !== rows) throw new Error(`the model answered ${answers.length} values for ${rows} rows`);
-    return answers;
+    const answers = this.#run(matrix, rows);
+    return answers instanceof Promise ? answers.then((given) => checked(given, rows)) : checked(answers, rows);
   }
 
   /** Large requests take turns: what is left of this one goes behind the others. */
@@ -191,4 +258,9 @@ export class RowBatcher {
     this.#whenIdle = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+function checked(answers: Float32Array, rows: number): Float32Array {
+  if (answers.length !== rows) throw new Error(`the model answered ${answers.length} values for ${rows} rows`);
+  return answers;
 }
