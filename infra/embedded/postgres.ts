@@ -36,6 +36,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   maintenance_work_mem: '64MB',
   max_connections: '100',
   max_wal_size: '512MB',
+  // The log a target lacks waits here, by a slot per target; beyond this the slot is given up, not the disk.
+  max_slot_wal_keep_size: '2GB',
   wal_compression: 'on',
   max_parallel_workers_per_gather: '0',
   password_encryption: 'scram-sha-256',
