@@ -6,6 +6,8 @@ import { createLedgerStore } from './ledger-store.ts';
 import { createInstanceStore } from './instance-store.ts';
 import { createControlStore } from './control-store.ts';
 import { createDatabase, type ConnectOptions } from './connect.ts';
+import { createIdempotencyStore } from './idempotency-store.ts';
+import type { IdempotencyStore } from './idempotency-store.ts';
 import { createJournalStore } from './journal-store.ts';
 import { createKeyStore } from './key-store.ts';
 import { createModelStore } from './model-store.ts';
@@ -22,6 +24,8 @@ export interface RegistryOptions extends ConnectOptions {
 
 export interface OpenRegistry {
   readonly registry: Registry;
+  /** For the API alone. */
+  readonly idempotency: IdempotencyStore;
   /** Ends the connections and the listening; statements under way get 5 s. */
   close(): Promise<void>;
 }
@@ -45,5 +49,5 @@ export function createRegistry(databaseUrl: string, options: RegistryOptions = {
     controls: createControlStore(database),
     webhooks: createWebhookStore(database),
   };
-  return { registry, close: () => database.close() };
+  return { registry, idempotency: createIdempotencyStore(database), close: () => database.close() };
 }

@@ -247,3 +247,24 @@ export const apiKeys = pgTable('api_keys', {
   expiresAt: at('expires_at'),
   revokedAt: at('revoked_at'),
 });
+
+/** First answers to writes that carry an `Idempotency-Key`; gone after a day. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    /** SHA-256 over caller, operation and key: what callers choose as a key is kept nowhere. */
+    keyHash: text('key_hash').primaryKey(),
+    /** SHA-256 of the request's body. */
+    fingerprint: text().notNull(),
+    /** Of the attempt that holds the key; only that one may settle it. */
+    attempt: uuid().notNull(),
+    startedAt: at('started_at').notNull().defaultNow(),
+    /** `null` while the first request is in flight. */
+    status: integer(),
+    contentType: text('content_type'),
+    /** `null` where an answer holds a secret: then `subject` says what was made. */
+    body: text(),
+    subject: text(),
+  },
+  (t) => [index('idempotency_keys_by_age').on(t.startedAt)],
+);
