@@ -100,16 +100,27 @@ function createOperations(
   ];
 }
 
+/** Two parameters in one segment. */
+const isPair = (part: string): boolean => part.includes('}:{');
+
+/** A part is a text, a parameter, or a pair of parameters. */
+function segmentFits(part: string, segment: string): boolean {
+  if (!part.startsWith('{')) return part === segment;
+  return isPair(part) ? /^.+(?::|%3a)[^:]*$/i.test(segment) : segment !== '';
+}
+
 function matches(pattern: string, path: string): boolean {
   const parts = pattern.split('/');
   const segments = path.split('/');
-  const fits = (part: string, i: number) => (part.startsWith('{') ? segments[i] !== '' : part === segments[i]);
+  const fits = (part: string, i: number) => segmentFits(part, segments[i] ?? '');
   return parts.length === segments.length && parts.every(fits);
 }
 
 /** 405 where the path exists with another method (RFC 9110 asks for the list), else 404. */
 function notServed(operations: readonly Operation[], path: string): DomainError {
-  const methods = operations.filter((o) => matches(o.path, path)).map((o) => o.method.toUpperCase());
+  const fitting = operations.filter((o) => matches(o.path, path));
+  const pairs = fitting.filter((o) => isPair(o.path));
+  const methods = (pairs.length === 0 ? fitting : pairs).map((o) => o.method.toUpperCase());
   if (methods.length === 0)
     return new DomainError('notFound', 'There is nothing at this path; /docs lists what there is');
   const allowed = [...new Set(methods)];

@@ -2,7 +2,8 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { AppEnv } from './app-env.ts';
 import { SECURITY_SCHEME } from './operation.ts';
 import type { ServedModel } from './serving/contract.ts';
-import { exampleFeatures, featuresSchema } from './signature-schema.ts';
+import { setBodyExamples, setParameterExamples } from './openapi-examples.ts';
+import { featuresSchema } from './signature-schema.ts';
 
 type Document = ReturnType<OpenAPIHono<AppEnv>['getOpenAPI31Document']>;
 
@@ -63,48 +64,27 @@ function createBase(app: OpenAPIHono<AppEnv>, version: string): Document {
   });
 }
 
-/** The signature of the version with the largest share stands for the model: most answers come from it. */
-function signatureOf({ routes }: ServedModel) {
-  const [main] = [...routes].sort((a, b) => b.weightPercent - a.weightPercent);
-  return main?.signature;
-}
-
 const schemaName = (model: string): string => `Features_${model}`;
 
 function addSignatures(document: Document, models: readonly ServedModel[]): void {
   const schemas = (document.components ??= {}).schemas ?? {};
   document.components.schemas = schemas;
-  const examples: Record<string, { summary: string; value: object }> = {};
-  const batchExamples: typeof examples = {};
-  const pathExamples: typeof examples = {};
-  for (const served of models) {
-    const signature = signatureOf(served);
-    if (signature === undefined) continue;
-    const { model } = served;
-    schemas[schemaName(model)] = featuresSchema(signature) as never;
-    const row = {
-      ...(signature.entity === null ? {} : { entity_id: 'example-1' }),
-      features: exampleFeatures(signature),
-    };
-    examples[model] = { summary: `A row for ${model}`, value: { model, ...row } };
-    pathExamples[model] = { summary: `A row for ${model}`, value: row };
-    batchExamples[model] = { summary: `A row for ${model}`, value: { model, instances: [row] } };
-  }
-  if (Object.keys(examples).length === 0) return;
+  const known = models.flatMap((served) => {
+    const main = mainRoute(served);
+    return main === undefined ? [] : [{ model: served.model, ...main }];
+  });
+  if (known.length === 0) return;
+  for (const { model, signature } of known) schemas[schemaName(model)] = featuresSchema(signature) as never;
   schemas['Features'] = {
     description: 'Raw features by name, as the data has them',
-    anyOf: Object.keys(examples).map((model) => ({ $ref: `#/components/schemas/${schemaName(model)}` })),
+    anyOf: known.map(({ model }) => ({ $ref: `#/components/schemas/${schemaName(model)}` })),
   };
-  replaceExamples(document, '/predict', examples);
-  replaceExamples(document, '/models/{model}/predict', pathExamples);
-  replaceExamples(document, '/predict/batch', batchExamples);
+  setBodyExamples(document, known);
+  setParameterExamples(document, known[0]);
 }
 
-function replaceExamples(document: Document, path: string, examples: object): void {
-  const body = document.paths?.[path]?.post?.requestBody;
-  if (body === undefined || '$ref' in body) return;
-  const media = body.content['application/json'];
-  if (media === undefined) return;
-  delete media.example;
-  media.examples = { ...examples };
+/** The version with the largest share stands for the model: most answers come from it. */
+function mainRoute({ routes }: ServedModel) {
+  const [main] = [...routes].sort((a, b) => b.weightPercent - a.weightPercent);
+  return main;
 }

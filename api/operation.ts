@@ -45,6 +45,8 @@ export function checkedBy<B>(schema: z.ZodType<B>): Pick<BodySpec<B>, 'schema' |
 /** A body that the handler reads itself: other types than JSON, or encoded. */
 export interface RawBodySpec {
   readonly description: string;
+  /** The request may come without one. */
+  readonly optional?: boolean;
   /** By media type. */
   readonly content: Readonly<Record<string, { readonly schema: z.ZodType; readonly example?: unknown }>>;
 }
@@ -55,6 +57,8 @@ export interface AnswerSpec {
   readonly example?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
+  /** Further types that the same answer may come in. */
+  readonly otherTypes?: Readonly<Record<string, z.ZodType>>;
 }
 
 export interface OperationInput<P, Q, B> {
@@ -183,16 +187,18 @@ function refusalsOf(operation: Operation): readonly ErrorCode[] {
 
 type RouteConfig = Parameters<typeof createRoute>[0];
 
+function contentOf({ schema, example, contentType, otherTypes = {} }: AnswerSpec) {
+  const media = { ...(schema === undefined ? {} : { schema }), ...(example === undefined ? {} : { example }) };
+  const others = Object.entries(otherTypes).map(([type, of]) => [type, { schema: of }] as const);
+  return { [contentType ?? 'application/json']: media, ...Object.fromEntries(others) };
+}
+
 function describeAnswers(operation: Operation): RouteConfig['responses'] {
   const responses: RouteConfig['responses'] = {};
   for (const [status, spec] of Object.entries(operation.answers)) {
-    const media = {
-      ...(spec.schema === undefined ? {} : { schema: spec.schema }),
-      ...(spec.example === undefined ? {} : { example: spec.example }),
-    };
     responses[status] = {
       description: spec.description,
-      ...(status === '204' ? {} : { content: { [spec.contentType ?? 'application/json']: media } }),
+      ...(status === '204' ? {} : { content: contentOf(spec) }),
     };
   }
   const { errorForm } = operation;
@@ -214,6 +220,12 @@ function describeAnswers(operation: Operation): RouteConfig['responses'] {
   return responses;
 }
 
+const describeRawBody = ({ description, content, optional = false }: RawBodySpec) => ({
+  description,
+  content,
+  required: !optional,
+});
+
 function describeOperation(operation: Operation): RouteConfig {
   const { body, rawBody } = operation;
   const request = {
@@ -228,7 +240,7 @@ function describeOperation(operation: Operation): RouteConfig {
             content: { 'application/json': { schema: body.schema, example: body.example } },
           },
         }),
-    ...(rawBody === undefined ? {} : { body: { ...rawBody, required: true } }),
+    ...(rawBody === undefined ? {} : { body: describeRawBody(rawBody) }),
   };
   return {
     operationId: operation.id,

@@ -13,6 +13,12 @@ export function docsOperations(document: () => object): readonly Operation[] {
   const assets = createDocsAssets();
   const common = { method: 'get', tag: 'Operations', permission: null } as const;
   const page = { description: 'A page or one of its files', schema: z.string(), contentType: 'text/html' };
+  const bytes = z.string().openapi({ format: 'binary' });
+  const file = {
+    ...page,
+    contentType: 'text/css',
+    otherTypes: { 'text/javascript': z.string(), 'image/png': bytes, 'text/html': z.string() },
+  };
   return [
     defineOperation({
       ...common,
@@ -44,7 +50,7 @@ export function docsOperations(document: () => object): readonly Operation[] {
       description: 'Script, style and icon of `/docs`.',
       params: z.strictObject({ file: z.string().max(100).openapi({ example: 'swagger-ui.css' }) }),
       refusals: ['notFound'],
-      answers: { 200: page },
+      answers: { 200: file },
       handle: async ({ c, params }) => {
         const asset = await assets(params.file);
         if (asset === null) throw new DomainError('notFound', 'There is no such file under /docs');

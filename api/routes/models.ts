@@ -9,6 +9,18 @@ import { requireModel } from '../require-model.ts';
 import { appliedModelSchema, applyModelSchema, modelListSchema, modelSchema } from '../schemas/models.ts';
 import { modelParams } from '../schemas/parameters.ts';
 
+const CANARY = {
+  strategy: 'canary',
+  steps: [
+    { weightPercent: 5, bakeTimeMs: 900_000 },
+    { weightPercent: 100, bakeTimeMs: 0 },
+  ],
+  limits: { errorRateMax: 0.001, p95MsMax: 120 },
+  minRequests: 100,
+  observeEveryMs: 30_000,
+  keepWarmMs: 3_600_000,
+};
+
 export interface ModelDeps {
   readonly registry: Pick<Registry, 'models' | 'versions' | 'routing'>;
 }
@@ -72,6 +84,7 @@ function applyModel(deps: ModelDeps): Operation {
           name: 'churn',
           data: { source: '/data/customers.csv', format: 'csv' },
           target: { column: 'churned', positive: 'yes' },
+          rollout: { strategy: 'canary', canary: CANARY, blueGreen: { ...CANARY, strategy: 'blue-green' } },
         },
       },
     },

@@ -5,13 +5,13 @@ import { optional } from './optional.ts';
 const TOP_DEFAULT = 5;
 const TOP_MAX = 1_000;
 
-const topSchema = z.coerce
-  .number()
-  .int()
-  .min(0)
-  .max(TOP_MAX)
-  .default(TOP_DEFAULT)
-  .openapi({ type: 'integer', description: 'Contributions named; the rest is summed up', example: TOP_DEFAULT });
+const topSchema = z.coerce.number().int().min(0).max(TOP_MAX).default(TOP_DEFAULT).openapi({
+  type: 'integer',
+  minimum: 0,
+  maximum: TOP_MAX,
+  description: 'Contributions named; the rest is summed up',
+  example: TOP_DEFAULT,
+});
 
 /** Of a prediction. */
 export const explainQuery = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { BREAKER_STATES } from '../serving/version-breakers.ts';
-import { routeSchema } from './routing.ts';
+import { routeShape } from './routing.ts';
 
 export const HEALTH_STATUSES = ['ok', 'degraded', 'starting', 'draining'] as const;
 export type HealthStatus = (typeof HEALTH_STATUSES)[number];
@@ -14,8 +14,10 @@ export const readySchema = z
   .openapi('Readiness');
 export const healthSchema = z.strictObject({ status: z.enum(HEALTH_STATUSES) }).openapi('Health');
 
-const healthRouteSchema = routeSchema
-  .extend({
+/** Not by extending the schema of a route: documented as `allOf`, two strict objects refuse each other's fields. */
+const healthRouteSchema = z
+  .strictObject({
+    ...routeShape,
     breaker: z.enum(BREAKER_STATES).openapi({ description: '`open`: the version fails and is not asked for a while' }),
   })
   .openapi('HealthRoute');

@@ -18,7 +18,7 @@ export const BATCH_LIMIT_BYTES = 4 * 1024 * 1024;
 
 const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
 
-const entityIdSchema = z.string().min(1).max(ENTITY_ID_LENGTH_MAX).nullable().openapi({
+const entityIdSchema = z.union([z.string().min(1).max(ENTITY_ID_LENGTH_MAX), z.int(), z.null()]).openapi({
   description: 'The same entity is answered by the same version as long as the weights stay',
   example: 'customer-4711',
 });
@@ -87,7 +87,10 @@ export const feedbackSchema = z
     path: ['request_id'],
     error: 'give request_id, or entity_id',
   })
-  .openapi('Feedback', { example: { request_id: '1b4e28ba-2fa1-4d3a-883f-0016d3cca427', label: 'Yes' } });
+  .openapi('Feedback', {
+    anyOf: [{ required: ['request_id'] }, { required: ['entity_id'] }],
+    example: { request_id: '1b4e28ba-2fa1-4d3a-883f-0016d3cca427', label: 'Yes' },
+  });
 
 export const feedbackAnswerSchema = z
   .strictObject({

@@ -6,8 +6,10 @@ import { optional } from './optional.ts';
 
 export const variantSchema = z.enum(VARIANTS);
 
+export const routeShape = { variant: variantSchema, version: z.int(), weightPercent: z.number() };
+
 export const routeSchema = z
-  .strictObject({ variant: variantSchema, version: z.int(), weightPercent: z.number() })
+  .strictObject(routeShape)
   .openapi('Route', { description: 'Which version answers which share of the traffic' }) satisfies z.ZodType<Route>;
 
 const variantCountsSchema = z.strictObject({

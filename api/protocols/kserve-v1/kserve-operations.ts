@@ -31,7 +31,7 @@ const verbParams = z.strictObject({ model: modelNameSchema, verb: z.enum(['predi
 const instancesSchema = z
   .object({
     instances: z.array(z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())])),
-    signature_name: optional(z.string()).openapi({ description: 'Ignored: a model has one signature' }),
+    signature_name: optional(z.unknown()).openapi({ description: 'Ignored: a model has one signature' }),
   })
   .openapi('KserveInstances');
 /** The last segment of the path, `churn:predict`; the router knows no parameter that ends before its segment does. */

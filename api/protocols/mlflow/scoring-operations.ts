@@ -34,7 +34,7 @@ export interface ScoringDeps extends ReadinessDeps {
 const common = { tag: 'MLflow and SageMaker', errorForm: scoringErrorForm } as const;
 const rows = z.array(z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]));
 const scoringSchema = z
-  .object({
+  .strictObject({
     dataframe_split: optional(
       z.object({ columns: optional(z.array(z.string())), data: z.array(z.array(z.unknown())) }),
     ),
@@ -43,7 +43,12 @@ const scoringSchema = z
     inputs: optional(z.union([z.record(z.string(), z.array(z.unknown())), rows])),
     params: optional(z.record(z.string(), z.unknown())).openapi({ description: 'Ignored: a model has none' }),
   })
-  .openapi('ScoringRequest', { description: 'Exactly one of the first four' });
+  .openapi('ScoringRequest', {
+    description: 'Exactly one of the first four',
+    oneOf: ['dataframe_split', 'dataframe_records', 'instances', 'inputs'].map((name) => ({ required: [name] })),
+  });
+/** Any text may be one: what its cells say is a matter of the model. */
+const csvSchema = z.unknown();
 const CSV_TYPE = /^text\/csv\s*(?:;|$)/i;
 const HEADER_PARAMETER = /;\s*header\s*=\s*"?(present|absent)"?/i;
 
@@ -107,7 +112,7 @@ function invocationsOperation(deps: ScoringDeps): Operation {
           schema: scoringSchema,
           example: { dataframe_split: { columns: ['tenure', 'contract'], data: [[12, 'monthly']] } },
         },
-        'text/csv': { schema: z.string(), example: 'tenure,contract\n12,monthly\n' },
+        'text/csv': { schema: csvSchema, example: 'tenure,contract\n12,monthly\n' },
       },
     },
     answers: {

@@ -70,6 +70,7 @@ const INFER = {
     200: {
       description: 'The output tensors; as `application/octet-stream` where binary data was asked for',
       schema: inferAnswerSchema,
+      otherTypes: { 'application/octet-stream': bytesSchema },
       example: {
         model_name: 'churn',
         model_version: '2',

@@ -20,6 +20,7 @@ const common = { method: 'post', tag: 'Open Inference Protocol', errorForm: plai
 const indexBodySchema = z.object({ ready: optional(z.boolean()) });
 const commandBodySchema = z.object({ parameters: optional(z.record(z.string(), z.unknown())) });
 const commandBody = {
+  optional: true,
   description: 'Usually an empty object; an empty body stands for it',
   content: { 'application/json': { schema: commandBodySchema, example: {} } },
 };
@@ -29,6 +30,16 @@ type Input = OperationInput<z.output<typeof modelParams>, Record<string, never>,
 async function readCommand(c: Input['c']): Promise<Fields> {
   const bytes = await readContent(c, COMMAND_LIMIT_BYTES);
   return bytes.byteLength === 0 ? {} : parseClientObject(bytes);
+}
+
+const wrongType = (field: string, message: string): DomainError =>
+  new DomainError('invalidInput', 'The body cannot be used as it is', [{ field, message }]);
+
+/** @throws DomainError `invalidInput` when they are no object */
+async function readParameters(c: Input['c']): Promise<{ readonly parameters: Fields }> {
+  const { parameters = {} } = await readCommand(c);
+  if (isObject(parameters)) return { parameters };
+  throw wrongType('parameters', 'expected an object');
 }
 
 /** `POST /v2/repository/index`, `.../models/{model}/load`, `.../models/{model}/unload`. */
@@ -47,6 +58,7 @@ function index({ serving }: { readonly serving: Pick<Serving, 'served'> }): Oper
     summary: 'List what is loaded',
     description: 'Every version that the routing names and that is loaded, so each of them is ready.',
     rawBody: {
+      optional: true,
       description: '`ready` asks for ready versions alone, which all of them are',
       content: { 'application/json': { schema: indexBodySchema, example: { ready: true } } },
     },
@@ -58,7 +70,8 @@ function index({ serving }: { readonly serving: Pick<Serving, 'served'> }): Oper
       },
     },
     handle: async ({ c }) => {
-      await readCommand(c);
+      const { ready } = await readCommand(c);
+      if (ready !== undefined && typeof ready !== 'boolean') throw wrongType('ready', 'expected true or false');
       const entries = serving
         .served()
         .flatMap(({ model, routes }) =>
@@ -85,8 +98,8 @@ function load({ serving }: { readonly serving: Pick<Serving, 'predict' | 'served
     rawBody: commandBody,
     answers: { 200: { description: 'It is loaded', schema: z.strictObject({}) } },
     handle: async ({ c, params }) => {
-      const { parameters } = await readCommand(c);
-      if (isObject(parameters) && Object.keys(parameters).length > 0) {
+      const { parameters } = await readParameters(c);
+      if (Object.keys(parameters).length > 0) {
         throw new DomainError('refused', 'A model is not configured from here: register a version and roll it out');
       }
       await resolveTarget(serving, params.model);
@@ -110,7 +123,7 @@ function unload({ serving }: { readonly serving: Pick<Serving, 'predict' | 'serv
     rawBody: commandBody,
     answers: {},
     handle: async ({ c, params }) => {
-      await readCommand(c);
+      await readParameters(c);
       await resolveTarget(serving, params.model);
       throw new DomainError('refused', `${params.model} is in service: roll another version out to take this one away`);
     },

@@ -4,7 +4,11 @@ import { modelNameSchema } from '../../schemas/parameters.ts';
 import { optional } from '../../schemas/optional.ts';
 import { DATATYPES } from './datatypes.ts';
 
+/** Of an answer. Of a request any: those that mean nothing here are left alone, as the protocol has it. */
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+const requestParameters = z.unknown().openapi({
+  description: 'An object; read here: `binary_data_size`, `binary_data`, `binary_data_output`',
+});
 const datatype = z.enum(DATATYPES as [string, ...string[]]);
 const values = z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]));
 
@@ -40,17 +44,17 @@ export const modelReadySchema = z.strictObject({ name: z.string(), ready: z.bool
 export const inferRequestSchema = z
   .object({
     id: optional(z.string()),
-    parameters: optional(parameters),
+    parameters: optional(requestParameters),
     inputs: z.array(
       z.object({
         name: z.string(),
         shape: z.array(z.int().min(0)),
         datatype,
-        parameters: optional(parameters),
+        parameters: optional(requestParameters),
         data: optional(z.array(z.unknown())).openapi({ description: 'Flat or nested; absent with binary_data_size' }),
       }),
     ),
-    outputs: optional(z.array(z.object({ name: z.string(), parameters: optional(parameters) }))),
+    outputs: optional(z.array(z.object({ name: z.string(), parameters: optional(requestParameters) })).nullable()),
   })
   .openapi('InferRequest');
 
