@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Exit, ServingProcess } from './fleet.ts';
+import { handBackConnections } from './hand-back-connections.ts';
 import { createLink } from './link.ts';
 import type { Channel } from './link.ts';
 
@@ -22,6 +23,7 @@ export function createForker({ module, heapMb }: ForkOptions): () => ServingProc
   });
   return () => {
     const worker = cluster.fork();
+    handBackConnections(worker.process);
     // A send to a process that has just died is no news: its exit is.
     worker.on('error', () => undefined);
     const channel: Channel = {
