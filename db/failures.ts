@@ -37,6 +37,8 @@ const PASSING_STATES = new Set([
   '57014', // cancelled by the statement timeout
   '58030', // I/O error
 ]);
+/** Raised by our own trigger on control writes (migration `recovery`). */
+const FENCED = 'SLFEN';
 /** Connection exceptions, insufficient resources (too many connections, disk full), shutdown and start-up. */
 const PASSING_CLASSES = ['08', '53', '57P'];
 
@@ -100,6 +102,8 @@ export function toDomainError(error: unknown): DomainError {
   if (PASSING_STATES.has(code) || PASSING_CLASSES.some((c) => code.startsWith(c))) {
     return new DomainError('unavailable', `The registry's database cannot answer now (${code}: ${message})`);
   }
+  if (code === FENCED)
+    return new DomainError('refused', `${message}: the platform goes on elsewhere, or is being restored`);
   if (code === '23505') return new DomainError('conflict', `The registry holds this already (${message})`);
   // Class 22, data exceptions: a NUL in a text, a number outside its column, a malformed id.
   if (code.startsWith('22')) {

@@ -9,7 +9,7 @@ import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { Route, RoutingTable, Variant } from '../domain/routing.ts';
 import type { RoutedModel } from '../domain/serving-policy.ts';
 import type { Signature } from '../domain/signature.ts';
-import type { Verdict } from '../domain/verdict.ts';
+import type { Observation, Verdict } from '../domain/verdict.ts';
 import type {
   ControlStore,
   InstanceStore,
@@ -161,11 +161,11 @@ export interface RecordStore {
   saveCounts(rows: readonly CountsRow[]): Promise<void>;
   /** Idempotent by instance and sequence. */
   saveShadowCounts(rows: readonly ShadowCountsRow[]): Promise<void>;
-  /** Sums per variant since the rollout began, and the number of windows in which the candidate had traffic. */
-  observe(
-    rolloutId: string,
-    sinceMs: number,
-  ): Promise<{ candidate: VariantCounts; champion: VariantCounts; windows: number }>;
+  /**
+   * What the judge is given: counters by window and arm since the rollout began (the window it began in counts whole),
+   * outcomes and truths by user, pairs of a shadow, scores.
+   */
+  observe(rolloutId: string, sinceMs: number): Promise<Observation>;
   findPrediction(requestId: string): Promise<PredictionRecord | null>;
   /** One truth per request id: a later report replaces the earlier. Returns how many predictions it speaks of. */
   saveFeedback(record: FeedbackRecord): Promise<{ matched: number }>;

@@ -1,7 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
-import { NO_COUNTS, type PredictionRecord, type RiskCategory, type VariantCounts } from '../domain/records.ts';
+import type { PredictionRecord, RiskCategory } from '../domain/records.ts';
 import type { Variant } from '../domain/routing.ts';
 import type { Database } from './connect.ts';
+import { observeRollout } from './observe-rollout.ts';
 import { ensurePartitions } from './partitions.ts';
 import type { CountsRow, RecordStore } from './ports.ts';
 import { saveShadowCounts } from './shadow-counts.ts';
@@ -12,15 +13,13 @@ import { isUuid } from './uuid.ts';
 
 /** Rows of one statement: a few MB of JSON, well under a second. Longer lists are written in several. */
 const ROWS_PER_STATEMENT = 10_000;
-/** Windows of the counters: two processes' windows that start in the same 10 s are one. */
-const WINDOW_MS = 10_000;
 
 export function createRecordStore(database: Database, nowMs: () => number): RecordStore {
   return {
     savePredictions: (records) => inStatements(records, (part) => savePredictions(database, part)),
     saveCounts: (rows) => inStatements(rows, (part) => saveCounts(database, part)),
     saveShadowCounts: (rows) => inStatements(rows, (part) => saveShadowCounts(database, part)),
-    observe: (rolloutId, sinceMs) => observe(database, rolloutId, sinceMs),
+    observe: (rolloutId, sinceMs) => observeRollout(database, rolloutId, sinceMs, nowMs()),
     findPrediction: (requestId) => findPrediction(database, requestId),
     saveFeedback: (record) => saveFeedback(database, record),
     ensurePartitions: (daysAhead) => ensurePartitions(database, daysAhead, nowMs()),
@@ -92,35 +91,6 @@ async function saveCounts(database: Database, rows: readonly CountsRow[]): Promi
         latency_sum_ms double precision, score_bins int[])
       on conflict do nothing`),
   );
-}
-
-/** The window that `sinceMs` lies in counts whole: its counters name the rollout, so nothing in it is older. */
-async function observe(
-  database: Database,
-  rolloutId: string,
-  sinceMs: number,
-): Promise<{ candidate: VariantCounts; champion: VariantCounts; windows: number }> {
-  const since = new Date(Math.floor(sinceMs / WINDOW_MS) * WINDOW_MS).toISOString();
-  // Sums of integers are bigint, which the driver gives as text: float8 is exact up to 2^53.
-  const { rows } = await database.run((db) =>
-    db.execute<{ variant: Variant; requests: number; errors: number; slow: number; latency: number; windows: number }>(
-      sql`
-        select variant, sum(requests)::float8 as requests, sum(errors)::float8 as errors, sum(slow)::float8 as slow,
-          sum(latency_sum_ms) as latency,
-          count(distinct floor(extract(epoch from window_start) * 1000 / ${WINDOW_MS}::int))
-            filter (where requests > 0)::float8 as windows
-        from variant_counts
-        where rollout_id = ${rolloutId} and window_start >= ${since}
-        group by variant`,
-    ),
-  );
-  const of = (variant: Variant): VariantCounts => {
-    const row = rows.find((r) => r.variant === variant);
-    if (row === undefined) return NO_COUNTS;
-    return { requests: row.requests, errors: row.errors, slow: row.slow, latencySumMs: row.latency };
-  };
-  const windows = rows.find((r) => r.variant === 'candidate')?.windows ?? 0;
-  return { candidate: of('candidate'), champion: of('champion'), windows };
 }
 
 async function findPrediction(database: Database, requestId: string): Promise<PredictionRecord | null> {

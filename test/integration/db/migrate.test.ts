@@ -66,7 +66,7 @@ describe('migrate', () => {
     try {
       cpSync(migrationsFolder(), copy, { recursive: true });
       const out = `./${relative(process.cwd(), copy)}`;
-      const args = ['drizzle-kit', 'generate', '--dialect', 'postgresql', '--schema', 'db/schema.ts', '--out', out];
+      const args = ['drizzle-kit', 'generate', '--dialect', 'postgresql', '--schema', 'db/*schema.ts', '--out', out];
       const { stdout } = await promisify(execFile)('npx', args, { timeout: 50_000 });
       expect(stdout).toContain('No schema changes');
       expect(readdirSync(copy).sort()).toEqual(readdirSync(migrationsFolder()).sort());

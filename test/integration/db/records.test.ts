@@ -180,7 +180,7 @@ describe('observe', () => {
     await t.registry.records.saveCounts(rows);
     await t.registry.records.saveCounts(rows);
     // Half-way through the first window, which still counts whole.
-    expect(await t.registry.records.observe(rolloutId, start + 5_000)).toEqual({
+    expect(await t.registry.records.observe(rolloutId, start + 5_000)).toMatchObject({
       candidate: { requests: 30, errors: 3, slow: 6, latencySumMs: 25.5 },
       champion: { requests: 90, errors: 1, slow: 2, latencySumMs: 12.5 },
       windows: 2,
@@ -188,7 +188,8 @@ describe('observe', () => {
   });
 
   it('is empty for a rollout without traffic', async () => {
-    const nothing = { candidate: NO_COUNTS, champion: NO_COUNTS, windows: 0 };
+    const none = { byWindow: [], outcomes: [], shadow: null, scores: [] };
+    const nothing = { candidate: NO_COUNTS, champion: NO_COUNTS, windows: 0, ...none };
     expect(await t.registry.records.observe(randomUUID(), 0)).toEqual(nothing);
   });
 });

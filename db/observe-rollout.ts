@@ -1,0 +1,230 @@
+import { sql } from 'drizzle-orm';
+import { addCounts, NO_COUNTS, type VariantCounts } from '../domain/records.ts';
+import type { Route } from '../domain/routing.ts';
+import { ACCURACY_EVENT, ARMS, WINDOW_LADDER, WINDOWS_MAX } from '../domain/verdict.ts';
+import type { Arm, ArmWindow, Observation, OutcomeStats, ScoreBins, ShadowStats } from '../domain/verdict.ts';
+import type { Database, Drizzle } from './connect.ts';
+
+/** What the judge is given of a rollout; see the port. */
+export function observeRollout(
+  database: Database,
+  rolloutId: string,
+  sinceMs: number,
+  nowMs: number,
+): Promise<Observation> {
+  return database.run(async (db) => {
+    const byWindow = await readWindows(db, rolloutId, sinceMs, nowMs);
+    const sumOf = (arm: Arm) => byWindow.map((w) => w.counts[arm]).reduce(addCounts, NO_COUNTS);
+    return {
+      candidate: sumOf('candidate'),
+      // All that the old version answered: the baseline is a part of it that is counted apart.
+      champion: addCounts(sumOf('champion'), sumOf('baseline')),
+      windows: await countWindows(db, rolloutId, sinceMs),
+      byWindow,
+      outcomes: [...(await readOutcomes(db, rolloutId, sinceMs)), ...(await readAccuracy(db, rolloutId, sinceMs))],
+      shadow: await readShadow(db, rolloutId, sinceMs),
+      scores: await readScores(db, rolloutId, sinceMs),
+    };
+  });
+}
+
+interface Stretch {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly windowMs: number;
+}
+
+/** The ladder as stretches of time whose edges lie on the windows of both sides, so that none overlap. Newest first. */
+export function windowStretches(nowMs: number): readonly Stretch[] {
+  let endMs = Number.MAX_SAFE_INTEGER;
+  return WINDOW_LADDER.map(({ youngerThanMs, windowMs }, i) => {
+    const coarser = WINDOW_LADDER[i + 1]?.windowMs ?? windowMs;
+    const startMs = Number.isFinite(youngerThanMs)
+      ? Math.min(endMs, Math.floor((nowMs - youngerThanMs) / coarser) * coarser)
+      : 0;
+    const stretch = { startMs, endMs, windowMs };
+    endMs = startMs;
+    return stretch;
+  });
+}
+
+interface WindowRow extends Record<string, unknown> {
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly routes: readonly Route[];
+  readonly variant: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly slow: number;
+  readonly latency: number;
+}
+
+/**
+ * A counter's row belongs to the generation in force when its window began; one from before the rollout's first, or
+ * from a process that heard late of its end, to the nearest.
+ */
+async function readWindows(
+  db: Drizzle,
+  rolloutId: string,
+  sinceMs: number,
+  nowMs: number,
+): Promise<readonly ArmWindow[]> {
+  const edges = sql.join(
+    windowStretches(nowMs).map((s) => sql`when at_ms >= ${s.startMs}::float8 then ${s.windowMs}::float8`),
+    sql` `,
+  );
+  const { rows } = await db.execute<WindowRow>(sql`
+    with generations as (
+      select routes, generation, extract(epoch from valid_from) * 1000 as from_ms,
+        coalesce(extract(epoch from valid_to) * 1000, 'infinity'::float8) as to_ms,
+        generation = min(generation) over () as is_first, generation = max(generation) over () as is_last
+      from routing_history where rollout_id = ${rolloutId}
+    ), counted as (
+      select variant, requests, errors, slow, latency_sum_ms, extract(epoch from window_start) * 1000 as at_ms
+      from variant_counts where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)}
+    ), placed as (
+      select *, case ${edges} end as width from counted
+    )
+    select greatest(floor(at_ms / width) * width, case when g.is_first then 0 else g.from_ms end)::float8 as start_ms,
+      least(floor(at_ms / width) * width + width, case when g.is_last then 'infinity' else g.to_ms end)::float8 as end_ms,
+      coalesce(g.routes, '[]'::jsonb) as routes, variant, sum(requests)::float8 as requests,
+      sum(errors)::float8 as errors, sum(slow)::float8 as slow, sum(latency_sum_ms) as latency
+    from placed left join generations g
+      on (at_ms >= g.from_ms or g.is_first) and (at_ms < g.to_ms or g.is_last)
+    group by 1, 2, g.generation, g.routes, variant
+    order by 1`);
+  const windows = new Map<string, { startMs: number; endMs: number; routes: readonly Route[]; rows: WindowRow[] }>();
+  for (const row of rows) {
+    const key = `${row.start_ms}/${JSON.stringify(row.routes)}`;
+    const known = windows.get(key) ?? { startMs: row.start_ms, endMs: row.end_ms, routes: row.routes, rows: [] };
+    known.rows.push(row);
+    windows.set(key, known);
+  }
+  return [...windows.values()].map(toWindow).slice(-WINDOWS_MAX);
+}
+
+/** Two processes' windows that start in the same 10 s are one. */
+async function countWindows(db: Drizzle, rolloutId: string, sinceMs: number): Promise<number> {
+  const { rows } = await db.execute<{ n: number }>(sql`
+    select count(distinct floor(extract(epoch from window_start) / 10))::int as n from variant_counts
+    where rollout_id = ${rolloutId} and variant = 'candidate' and requests > 0
+      and window_start >= ${windowsSince(sinceMs)}`);
+  return rows[0]?.n ?? 0;
+}
+
+/** The window that the rollout began in is older than it: its counters name the rollout, so that nothing else is in it. */
+const WINDOW_MS = 10_000;
+const windowsSince = (sinceMs: number) => after(Math.floor(sinceMs / WINDOW_MS) * WINDOW_MS);
+
+function toWindow(window: {
+  startMs: number;
+  endMs: number;
+  routes: readonly Route[];
+  rows: readonly WindowRow[];
+}): ArmWindow {
+  const { startMs, endMs, routes, rows } = window;
+  const countsOf = (arm: Arm): VariantCounts => {
+    const row = rows.find((r) => r.variant === arm);
+    if (row === undefined) return NO_COUNTS;
+    return { requests: row.requests, errors: row.errors, slow: row.slow, latencySumMs: row.latency };
+  };
+  const weightOf = (arm: Arm) => routes.find((r) => r.variant === arm)?.weightPercent ?? 0;
+  return { startMs, durationMs: endMs - startMs, weights: perArm(weightOf), counts: perArm(countsOf) };
+}
+
+function perArm<T>(of: (arm: Arm) => T): Record<Arm, T> {
+  return Object.fromEntries(ARMS.map((arm) => [arm, of(arm)])) as Record<Arm, T>;
+}
+
+const after = (sinceMs: number) => sql`to_timestamp(${sinceMs}::float8 / 1000)`;
+
+interface OutcomeRow extends Record<string, unknown> {
+  readonly event: string;
+  readonly arm: Arm;
+  readonly users: number;
+  readonly total: number;
+  readonly squares: number;
+}
+
+const toStats = ({ event, arm, users, total, squares }: OutcomeRow): OutcomeStats => ({
+  event,
+  arm,
+  users,
+  sum: total,
+  sumOfSquares: squares,
+});
+
+/**
+ * Users of an arm: whoever it answered, by entity, or by request where none was named. Of each event a user has the
+ * largest value that was reported after the arm's first answer, and 0 without a report.
+ */
+async function readOutcomes(db: Drizzle, rolloutId: string, sinceMs: number): Promise<readonly OutcomeStats[]> {
+  const { rows: events } = await db.execute<{ event: string }>(sql`
+    select distinct o.event from outcomes o join rollouts r on r.id = ${rolloutId} and r.model = o.model
+    where o.occurred_at >= ${after(sinceMs)} order by 1 limit 50`);
+  if (events.length === 0) return [];
+  const { rows } = await db.execute<OutcomeRow>(sql`
+    with exposed as (
+      select p.variant as arm, coalesce(p.entity_id, p.request_id::text) as who, min(p.created_at) as first_at,
+        array_agg(p.request_id) as requests
+      from predictions p join rollouts r on r.id = ${rolloutId} and r.model = p.model
+      where p.rollout_id = ${rolloutId} and p.created_at >= ${after(sinceMs)} and p.variant <> 'shadow'
+      group by 1, 2
+    ), reported as (
+      select o.event, coalesce(o.entity_id, p.entity_id, o.request_id::text) as who, p.variant as arm, o.value,
+        o.occurred_at
+      from outcomes o join rollouts r on r.id = ${rolloutId} and r.model = o.model
+      left join predictions p on p.request_id = o.request_id
+      where o.occurred_at >= ${after(sinceMs)}
+    ), valued as (
+      select e.arm, e.who, v.event, max(v.value) as value
+      from exposed e join reported v
+        on v.who = e.who and (v.arm is null or v.arm = e.arm) and (v.arm is not null or v.occurred_at >= e.first_at)
+      group by 1, 2, 3
+    ), sizes as (select arm, count(*)::float8 as users from exposed group by 1),
+    events as (select distinct event from reported)
+    select events.event, sizes.arm, sizes.users, coalesce(sum(valued.value), 0) as total,
+      coalesce(sum(valued.value * valued.value), 0) as squares
+    from sizes cross join events
+    left join valued on valued.arm = sizes.arm and valued.event = events.event
+    group by 1, 2, 3 order by 1, 2`);
+  return rows.map(toStats);
+}
+
+/** A labelled prediction adds 1 when its label came true. */
+async function readAccuracy(db: Drizzle, rolloutId: string, sinceMs: number): Promise<readonly OutcomeStats[]> {
+  const { rows } = await db.execute<OutcomeRow>(sql`
+    select ${ACCURACY_EVENT}::text as event, p.variant as arm, count(*)::float8 as users,
+      count(*) filter (where p.label = f.label)::float8 as total,
+      count(*) filter (where p.label = f.label)::float8 as squares
+    from feedback f join rollouts r on r.id = ${rolloutId} and r.model = f.model
+    join predictions p on p.request_id = f.request_id and p.created_at >= ${after(sinceMs)}
+    where f.received_at >= ${after(sinceMs)} and p.rollout_id = ${rolloutId} and p.variant <> 'shadow'
+    group by 2 order by 2`);
+  return rows.map(toStats);
+}
+
+async function readShadow(db: Drizzle, rolloutId: string, sinceMs: number): Promise<ShadowStats | null> {
+  const { rows } = await db.execute<Record<keyof ShadowStats, number | null>>(sql`
+    select sum(pairs)::float8 as "pairs", sum(disagreements)::float8 as "disagreements",
+      sum(shadow_errors)::float8 as "shadowErrors", sum(score_diff_sum) as "scoreDiffSum",
+      sum(score_diff_sum_of_squares) as "scoreDiffSumOfSquares", sum(latency_diff_sum_ms) as "latencyDiffSumMs",
+      sum(latency_diff_sum_of_squares_ms) as "latencyDiffSumOfSquaresMs"
+    from shadow_counts
+    where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)}`);
+  const sums = rows[0];
+  return sums === undefined || sums.pairs === null ? null : (sums as ShadowStats);
+}
+
+async function readScores(db: Drizzle, rolloutId: string, sinceMs: number): Promise<readonly ScoreBins[]> {
+  const { rows } = await db.execute<{ arm: Arm; bins: readonly number[] }>(sql`
+    select arm, array_agg(n order by bin) as bins
+    from (
+      select variant as arm, bin, sum(n)::float8 as n
+      from variant_counts, unnest(score_bins) with ordinality as scored(n, bin)
+      where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)}
+      group by 1, 2
+    ) as summed
+    group by 1 order by 1`);
+  return rows;
+}
