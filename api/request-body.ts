@@ -26,6 +26,8 @@ export function checkDeclaredLength(contentLength: string | undefined, limitByte
  *   `malformedRequest` when the client goes away, `overloaded` when a prediction cannot be begun now
  */
 export async function readBytes(c: Context<AppEnv>, limitBytes: number): Promise<Buffer> {
+  const read = c.get('body');
+  if (read !== undefined) return read;
   checkDeclaredLength(c.req.header('content-length'), limitBytes);
   // `env` is undefined when a test calls the app without a port.
   const incoming = (c.env as Partial<AppEnv['Bindings']> | undefined)?.incoming;
@@ -110,8 +112,11 @@ export function checkJsonType(contentType: string | undefined): void {
   ]);
 }
 
-/** @throws DomainError `unsupportedMediaType` (no type declared), `malformedRequest` (with the position) */
-export function jsonOf(bytes: Buffer, contentType: string | undefined): unknown {
+/**
+ * @param bytes or their text, where they were ASCII
+ * @throws DomainError `unsupportedMediaType` (no type declared), `malformedRequest` (with the position)
+ */
+export function jsonOf(bytes: Buffer | string, contentType: string | undefined): unknown {
   if (contentType === undefined && bytes.length > 0) {
     throw new DomainError('unsupportedMediaType', 'The request does not say what its body is', [
       { field: 'Content-Type', message: 'the header is missing', allowed: ['application/json'] },
@@ -130,8 +135,8 @@ function textOf(bytes: Buffer): string {
 }
 
 /** @throws DomainError `malformedRequest` with the position */
-export function parseJson(bytes: Buffer): unknown {
-  const text = textOf(bytes);
+export function parseJson(bytes: Buffer | string): unknown {
+  const text = typeof bytes === 'string' ? bytes : textOf(bytes);
   try {
     return JSON.parse(text) as unknown;
   } catch {

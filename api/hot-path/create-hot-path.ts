@@ -3,6 +3,7 @@ import { Exchange } from './exchange.ts';
 import type { ExchangeDeps } from './exchange.ts';
 import { createEndpointFinder } from './find-endpoint.ts';
 import { createPredictionAnswers } from './prediction-answers.ts';
+import { NodeWire } from './node-wire.ts';
 import type { PredictionDeps } from './prediction-answers.ts';
 
 export type HotPathDeps = PredictionDeps & Omit<ExchangeDeps, 'answers'>;
@@ -20,7 +21,7 @@ export function createHotPath(deps: HotPathDeps): HotPath {
   return (incoming, outgoing) => {
     const endpoint = endpointOf(incoming.method, incoming.url);
     if (endpoint === null) return false;
-    new Exchange(exchangeDeps, endpoint, incoming, outgoing).begin();
+    new Exchange(exchangeDeps, endpoint, new NodeWire(incoming, outgoing)).begin();
     return true;
   };
 }

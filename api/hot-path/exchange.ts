@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metrics } from '../../adapters/metrics.ts';
+import type { DomainError } from '../../domain/errors.ts';
 import { SECURITY_HEADERS } from '../answers.ts';
 import type { ExtraHeaders } from '../answers.ts';
 import { describeProblem, PROBLEM_TYPE, tellable } from '../error-handler.ts';
@@ -11,20 +11,40 @@ import { usableRequestId } from '../middleware/request-context.ts';
 import { authorise } from '../middleware/require-permission.ts';
 import type { Ticket } from '../overload/admission.ts';
 import { bodyBytesOf, overdue, overloaded } from '../overload/overloaded.ts';
-import { OVERLOADED_ANSWER, refuseOverloaded } from '../overload/refuse-overloaded.ts';
+import { OVERLOADED_ANSWER, overloadedJson } from '../overload/refuse-overloaded.ts';
 import { parsePredictBatchBody, parsePredictBody } from '../predict-body.ts';
 import type { PredictBatchBody } from '../predict-body.ts';
 import type { Protection } from '../protection.ts';
-import { checkDeclaredLength, checkJsonType, collectBody, jsonOf } from '../request-body.ts';
+import { checkDeclaredLength, checkJsonType, jsonOf } from '../request-body.ts';
 import type { KeyDirectory, Principal } from '../security/key-directory.ts';
-import { discardBody } from './discard-body.ts';
+import type { OutcomeReceiver, PredictOutcome, Serving } from '../serving/contract.ts';
 import type { Endpoint } from './find-endpoint.ts';
 import type { PredictionAnswer, PredictionAnswers } from './prediction-answers.ts';
-import { readHeaders } from './request-headers.ts';
 import type { RequestHeaders } from './request-headers.ts';
+
+/** What carries a request and its answer. */
+export interface Wire {
+  /** Path with query, as it was sent. */
+  readonly url: string;
+  readonly headers: RequestHeaders;
+  /** Gives the body to the receiver, at once or when it is there. */
+  receive(limitBytes: number, receiver: BodyReceiver): void;
+  /** What is left of the body is of no use: it may be read to nowhere. */
+  discard(): void;
+  /** @param headers names and values in turn; id and length of the answer come on top */
+  send(status: number, headers: readonly string[], requestId: string, json: string): void;
+}
+
+/** Exactly one of the two is called, once. */
+export interface BodyReceiver {
+  /** @param body its text, where it is ASCII and the text is at hand */
+  onBody(body: Buffer | string): void;
+  onLost(error: DomainError): void;
+}
 
 export interface ExchangeDeps {
   readonly answers: PredictionAnswers;
+  readonly serving: Pick<Serving, 'predictOne'>;
   readonly keys: Pick<KeyDirectory, 'check'>;
   readonly metrics: Pick<Metrics, 'request'>;
   /** Shared with the routes. */
@@ -40,71 +60,63 @@ const PROBLEM_HEADERS: readonly string[] = [...COMMON_HEADERS, 'content-type', P
 const OVERLOADED = overloaded();
 
 /** One prediction request on its way to its answer. */
-export class Exchange {
+export class Exchange implements BodyReceiver, OutcomeReceiver {
   readonly #deps: ExchangeDeps;
   readonly #endpoint: Endpoint;
-  readonly #incoming: IncomingMessage;
-  readonly #outgoing: ServerResponse;
+  readonly #wire: Wire;
   readonly #startedAt = performance.now();
-  readonly #headers: RequestHeaders;
   /** The caller's own. */
   readonly #requestId: string | null;
+  #caller: Principal | null = null;
   /** `null` before it is let in. */
   #ticket: Ticket | null = null;
   /** Of the limit of the caller's key, if it has one. */
   #rateHeaders: ExtraHeaders | null = null;
   #isAnswered = false;
 
-  constructor(deps: ExchangeDeps, endpoint: Endpoint, incoming: IncomingMessage, outgoing: ServerResponse) {
+  constructor(deps: ExchangeDeps, endpoint: Endpoint, wire: Wire) {
     this.#deps = deps;
     this.#endpoint = endpoint;
-    this.#incoming = incoming;
-    this.#outgoing = outgoing;
-    this.#headers = readHeaders(incoming);
-    this.#requestId = usableRequestId(this.#headers['x-request-id']);
+    this.#wire = wire;
+    this.#requestId = usableRequestId(wire.headers['x-request-id']);
   }
 
   begin(): void {
     const { keys, protection } = this.#deps;
-    const headers = this.#headers;
+    const { headers } = this.#wire;
     const bytes = bodyBytesOf(headers, this.#endpoint.limitBytes);
     this.#ticket = protection.admission.arrive(bytes, () => this.#refuse(overdue()));
     if (this.#ticket === null) {
-      refuseOverloaded(this.#outgoing, this.#incoming.url ?? '', this.#requestId ?? randomUUID());
-      this.#note(OVERLOADED_ANSWER.status, OVERLOADED_ANSWER.code);
+      this.#refuseOverloaded();
       return;
     }
     try {
       const caller = authorise(keys, 'predict', (name) => headers[name]);
+      this.#caller = caller;
       const charge = protection.charge(caller, 1);
-      if (charge instanceof Promise) void this.#readWhenCharged(caller, charge);
-      else this.#read(caller, charge);
+      if (charge instanceof Promise) void this.#readWhenCharged(charge);
+      else this.#read(charge);
     } catch (error) {
       this.#refuse(error);
     }
   }
 
-  async #readWhenCharged(caller: Principal, charge: Promise<Charge>): Promise<void> {
+  async #readWhenCharged(charge: Promise<Charge>): Promise<void> {
     try {
-      this.#read(caller, await charge);
+      this.#read(await charge);
     } catch (error) {
       this.#refuse(error);
     }
   }
 
   /** @throws DomainError what is wrong with the request as far as it is known */
-  #read(caller: Principal, charge: Charge): void {
-    const headers = this.#headers;
+  #read(charge: Charge): void {
+    const { headers } = this.#wire;
     const { limitBytes } = this.#endpoint;
     this.#settle(charge);
     checkJsonType(headers['content-type']);
     checkDeclaredLength(headers['content-length'], limitBytes);
-    collectBody(
-      this.#incoming,
-      limitBytes,
-      (bytes) => void this.#answer(caller, bytes),
-      (error) => this.#refuse(error),
-    );
+    this.#wire.receive(limitBytes, this);
   }
 
   /** @throws DomainError `rateLimited`, `invalidInput` */
@@ -113,27 +125,58 @@ export class Exchange {
     if (refusal !== null) throw refusal;
   }
 
-  async #answer(caller: Principal, bytes: Buffer): Promise<void> {
+  onBody(bytes: Buffer | string): void {
     try {
       if (this.#ticket?.begin() !== true) throw OVERLOADED;
-      const answered = await this.#predict(caller, jsonOf(bytes, this.#headers['content-type']));
-      this.#send(200, JSON_HEADERS, answered.requestId, answered.json, null);
+      const body = jsonOf(bytes, this.#wire.headers['content-type']);
+      if (this.#endpoint.kind === 'one') this.#predictOne(body);
+      else this.#answerLater(this.#predictMany(parsePredictBatchBody(body)));
     } catch (error) {
       this.#refuse(error);
     }
   }
 
-  #predict(caller: Principal, body: unknown): Promise<PredictionAnswer> {
-    const { model, kind } = this.#endpoint;
-    if (kind === 'many') return this.#predictMany(caller, parsePredictBatchBody(body));
-    const parsed = parsePredictBody(body, model !== null);
-    const call = { requestId: this.#requestId, startedAt: this.#startedAt };
-    return this.#deps.answers.one(call, model === null ? parsed : { ...parsed, model });
+  onLost(error: DomainError): void {
+    this.#refuse(error);
   }
 
-  async #predictMany(caller: Principal, body: PredictBatchBody): Promise<PredictionAnswer> {
+  #predictOne(body: unknown): void {
+    const { serving, answers } = this.#deps;
+    const { model } = this.#endpoint;
+    const parsed = parsePredictBody(body, model !== null);
+    const wanted = model ?? parsed.model;
+    if (serving.predictOne !== undefined) {
+      serving.predictOne(wanted, parsed.request, this);
+      return;
+    }
+    const call = { requestId: this.#requestId, startedAt: this.#startedAt };
+    this.#answerLater(answers.one(call, { model: wanted, request: parsed.request }));
+  }
+
+  onOutcome(outcome: PredictOutcome): void {
+    try {
+      const { requestId, json } = this.#deps.answers.ofOutcome(this.#requestId, outcome);
+      this.#send(200, JSON_HEADERS, requestId, json, null);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  onError(error: unknown): void {
+    this.#refuse(error);
+  }
+
+  #answerLater(answering: Promise<PredictionAnswer>): void {
+    answering.then(
+      ({ requestId, json }) => this.#send(200, JSON_HEADERS, requestId, json, null),
+      (error: unknown) => this.#refuse(error),
+    );
+  }
+
+  async #predictMany(body: PredictBatchBody): Promise<PredictionAnswer> {
     const further = furtherRows(body.rows.length);
-    if (further > 0) {
+    const caller = this.#caller;
+    if (further > 0 && caller !== null) {
       const charge = this.#deps.protection.charge(caller, further);
       this.#settle(charge instanceof Promise ? await charge : charge);
     }
@@ -141,13 +184,19 @@ export class Exchange {
     return this.#deps.answers.many(call, body);
   }
 
+  #refuseOverloaded(): void {
+    const requestId = this.#requestId ?? randomUUID();
+    const { status, headers, code } = OVERLOADED_ANSWER;
+    this.#send(status, headers, requestId, overloadedJson(this.#wire.url, requestId), code);
+  }
+
   #refuse(error: unknown): void {
     if (this.#isAnswered) return;
-    const path = this.#incoming.url ?? '';
+    const path = this.#wire.url;
     const requestId = this.#requestId ?? randomUUID();
     const told = tellable(error, path, requestId, this.#deps.log);
     const { status, headers, json, code } = describeProblem(told, path, requestId);
-    discardBody(this.#incoming);
+    this.#wire.discard();
     this.#send(status, [...PROBLEM_HEADERS, ...Object.entries(headers).flat()], requestId, json, code);
   }
 
@@ -157,27 +206,8 @@ export class Exchange {
     this.#isAnswered = true;
     this.#ticket?.end();
     const rate = this.#rateHeaders;
-    const all = rate === null ? headers : [...headers, ...Object.entries(rate).flat()];
-    write(this.#outgoing, status, all, requestId, json);
-    this.#note(status, error);
-  }
-
-  #note(status: number, error: string | null): void {
+    this.#wire.send(status, rate === null ? headers : [...headers, ...Object.entries(rate).flat()], requestId, json);
     const durationMs = performance.now() - this.#startedAt;
     this.#deps.metrics.request({ method: 'POST', route: this.#endpoint.route, status, durationMs, error });
   }
-}
-
-/** Header and body leave with one write. */
-function write(
-  outgoing: ServerResponse,
-  status: number,
-  headers: readonly string[],
-  requestId: string,
-  json: string,
-): void {
-  const length = Buffer.byteLength(json);
-  outgoing.writeHead(status, [...headers, 'x-request-id', requestId, 'content-length', String(length)]);
-  // Nothing but ASCII in it: the cheaper way to bytes.
-  outgoing.end(json, length === json.length ? 'latin1' : 'utf8');
 }

@@ -5,7 +5,7 @@ import type { PredictOutcome, PredictRequest, Serving } from '../serving/contrac
 import { predictionJson, refusedRowJson, roundedMs } from './prediction-json.ts';
 
 export interface PredictionDeps {
-  readonly serving: Pick<Serving, 'predict' | 'served'>;
+  readonly serving: Pick<Serving, 'predict' | 'predictOne' | 'served'>;
   readonly metrics: Pick<Metrics, 'answered'>;
 }
 
@@ -27,6 +27,11 @@ export interface PredictionAnswer {
 export interface PredictionAnswers {
   /** @throws DomainError `invalidInput` when the row is refused, and those of `Serving.predict` */
   one(call: PredictionCall, body: PredictBody): Promise<PredictionAnswer>;
+  /**
+   * The answer of a single row that was predicted already.
+   * @throws DomainError `invalidInput` when the row was refused
+   */
+  ofOutcome(requestId: string | null, outcome: PredictOutcome): PredictionAnswer;
   /** @throws DomainError those of `Serving.predict`; a refused row is an answer */
   many(call: PredictionCall & { readonly requestId: string }, body: PredictBatchBody): Promise<PredictionAnswer>;
 }
@@ -39,15 +44,23 @@ export function createPredictionAnswers({ serving, metrics }: PredictionDeps): P
     return outcomes;
   }
 
+  function answerOf(requestId: string | null, outcome: PredictOutcome): PredictionAnswer {
+    if (!outcome.ok) {
+      throw new DomainError('invalidInput', 'The features cannot be used as they are', outcome.problems);
+    }
+    // One id for the request and its prediction, where the caller did not bring one.
+    return { requestId: requestId ?? outcome.requestId, json: predictionJson(outcome) };
+  }
+
   return {
     one: async (call, body) => {
       const [outcome] = await predict(body.model, [body.request]);
       if (outcome === undefined) throw new DomainError('internal', 'The serving path gave no outcome');
-      if (!outcome.ok) {
-        throw new DomainError('invalidInput', 'The features cannot be used as they are', outcome.problems);
-      }
-      // One id for the request and its prediction, where the caller did not bring one.
-      return { requestId: call.requestId ?? outcome.requestId, json: predictionJson(outcome) };
+      return answerOf(call.requestId, outcome);
+    },
+    ofOutcome: (requestId, outcome) => {
+      if (outcome.ok) metrics.answered(outcome.model, outcome.risk);
+      return answerOf(requestId, outcome);
     },
     many: async ({ requestId, startedAt }, body) => {
       // The serving path is asked even when no row is usable: it knows whether the model exists.

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { PredictionRecord } from '../../domain/records.ts';
 import type { ServingLog } from '../serving/ports.ts';
 import { createRareLog } from '../serving/rare-log.ts';
-import type { RecordSink } from '../serving/record-sink.ts';
+import type { FlushWaiter, RecordSink } from '../serving/record-sink.ts';
 import { FRAME_BYTES_MAX, HEADER_BYTES, sealFrame } from './frame.ts';
 import { ALIVE_FILE } from './journal-files.ts';
 import { createLineEncoder } from './record-line.ts';
@@ -60,6 +60,7 @@ export function createJournalWriter(deps: JournalWriterDeps): JournalWriter {
   return {
     write: (record) => writer.write(record),
     flushed: () => writer.flushed,
+    whenFlushed: (waiter) => writer.whenFlushed(waiter),
     queued: () => deps.fallback.queued(),
     dropped: () => deps.fallback.dropped(),
     status: () => writer.status,
@@ -70,9 +71,12 @@ export function createJournalWriter(deps: JournalWriterDeps): JournalWriter {
   };
 }
 
+/** The records of a turn of the event loop that are not written yet. */
 interface Turn {
-  readonly written: Promise<void>;
-  readonly settle: () => void;
+  readonly waiters: FlushWaiter[];
+  /** Made when somebody asks for a promise. */
+  written: Promise<void> | null;
+  settle: () => void;
 }
 
 class Writer {
@@ -110,7 +114,17 @@ class Writer {
 
   /** `null`: all that was written so far is appended, or has gone to the fallback. */
   get flushed(): Promise<void> | null {
-    return this.#turn?.written ?? null;
+    const turn = this.#turn;
+    if (turn === null) return null;
+    turn.written ??= new Promise<void>((resolve) => {
+      turn.settle = resolve;
+    });
+    return turn.written;
+  }
+
+  whenFlushed(waiter: FlushWaiter): void {
+    if (this.#turn === null) waiter.onFlushed();
+    else this.#turn.waiters.push(waiter);
   }
 
   write(record: PredictionRecord): void {
@@ -137,21 +151,18 @@ class Writer {
 
   /** `nextTick` comes when all promises that this turn can settle are settled: every answer of a run is in by then. */
   #beginTurn(): Turn {
-    let settle: () => void = () => undefined;
-    const written = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    process.nextTick(() => this.#endTurn());
-    return { written, settle };
+    process.nextTick(this.#endTurn);
+    return { waiters: [], written: null, settle: () => undefined };
   }
 
-  #endTurn(): void {
+  readonly #endTurn = (): void => {
     const turn = this.#turn;
     if (turn === null) return;
     this.#append();
     this.#turn = null;
+    for (const waiter of turn.waiters) waiter.onFlushed();
     turn.settle();
-  }
+  };
 
   #append(): void {
     const text = this.#text;

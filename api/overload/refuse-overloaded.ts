@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { SECURITY_HEADERS } from '../answers.ts';
 import { describeProblem, PROBLEM_TYPE } from '../error-handler.ts';
 import { overloaded } from './overloaded.ts';
@@ -15,20 +14,13 @@ const HEADERS: readonly string[] = Object.entries({
   'content-type': PROBLEM_TYPE,
 }).flat();
 
-export const OVERLOADED_ANSWER = { status: STATUS, code } as const;
+/** Names and values in turn, as Node takes headers fastest; the id and the length are not in it. */
+export const OVERLOADED_ANSWER = { status: STATUS, code, headers: HEADERS } as const;
 
 /**
  * The refusal that is sent when there is least time for it: no error is made, nothing is logged, and the body is left
- * to Node, which reads it to nowhere behind the answer.
+ * to whoever reads the connection, which reads it to nowhere behind the answer.
  */
-export function refuseOverloaded(outgoing: ServerResponse, path: string, requestId: string): void {
-  const json = `${BEFORE_PATH}${JSON.stringify(path)}${BEFORE_ID}${requestId}${AFTER_ID}`;
-  outgoing.writeHead(STATUS, [
-    ...HEADERS,
-    'x-request-id',
-    requestId,
-    'content-length',
-    String(Buffer.byteLength(json)),
-  ]);
-  outgoing.end(json);
+export function overloadedJson(path: string, requestId: string): string {
+  return `${BEFORE_PATH}${JSON.stringify(path)}${BEFORE_ID}${requestId}${AFTER_ID}`;
 }

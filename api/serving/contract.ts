@@ -55,6 +55,13 @@ export interface ServingStatus {
   readonly recordsDropped: number;
 }
 
+/** Takes the outcome of one row. Exactly one of the two is called, once. */
+export interface OutcomeReceiver {
+  onOutcome(outcome: PredictOutcome): void;
+  /** @param error one of those that `Serving.predict` throws */
+  onError(error: unknown): void;
+}
+
 export interface Serving {
   /**
    * Answers one outcome per request, in order. `model` may be null when exactly one model is served.
@@ -62,6 +69,12 @@ export interface Serving {
    *   `unavailable` (model not loaded yet, or every version failed)
    */
   predict(model: string | null, requests: readonly PredictRequest[]): Promise<readonly PredictOutcome[]>;
+  /**
+   * The same for one row, for callers in a hurry: its outcome is given to the receiver, at once when the row is refused.
+   * Absent: ask `predict`.
+   * @throws DomainError as `predict` does where it is known at once; the receiver is not called then
+   */
+  predictOne?(model: string | null, request: PredictRequest, receiver: OutcomeReceiver): void;
   /** Why the version gives the answer it gives for the row. Never rejects. */
   explain(model: string, version: number, row: FeatureRow): Promise<ExplainOutcome>;
   /** Why a version cannot be explained; `null`: it can. Never rejects. */

@@ -70,6 +70,7 @@ export function createServing(deps: ServingDeps): RunningServing {
   return {
     start: () => snapshots.start(),
     predict: async (model, requests) => predictor.predict(routingFor(snapshots, model), requests),
+    predictOne: (model, request, receiver) => predictor.predictOne(routingFor(snapshots, model), request, receiver),
     explain: (model, version, row) => explanations.explain(model, version, row),
     explanationRefusal: (model, version) => explanations.refusal(model, version),
     served: () => snapshots.all().map((routing) => servedModel(routing, counters, breakers)),

@@ -7,12 +7,14 @@ import { NO_SERVING_POLICY } from '../../domain/serving-policy.ts';
 import type { LoadedModel } from '../../models/serving/load-model.ts';
 import { BULK_CHUNK_ROWS } from '../../models/serving/row-batcher.ts';
 import { answerOf, asProbability, recordOf } from './conclude.ts';
-import type { PredictOutcome, PredictRequest } from './contract.ts';
+import type { OutcomeReceiver, PredictOutcome, PredictRequest } from './contract.ts';
 import type { AdoptedRouting } from './model-routing.ts';
 import type { ServingLog, ServingMetrics } from './ports.ts';
 import { createRareLog } from './rare-log.ts';
 import type { RecordSink } from './record-sink.ts';
 import { ResultCaches, scoreCached } from './result-cache.ts';
+import { SingleRows } from './single-rows.ts';
+import type { SingleRow } from './single-row.ts';
 import type { VariantCounters } from './variant-counters.ts';
 import { isBroken } from './version-breakers.ts';
 import type { VersionBreakers } from './version-breakers.ts';
@@ -23,9 +25,9 @@ const LOG_FAILURES_EVERY_MS = 10_000;
 export interface PredictorDeps {
   /** The routing in force now: it may have changed since a call began. */
   readonly current: (model: string) => AdoptedRouting | undefined;
-  readonly sink: Pick<RecordSink, 'write' | 'flushed'>;
+  readonly sink: Pick<RecordSink, 'write' | 'flushed' | 'whenFlushed'>;
   readonly counters: Pick<VariantCounters, 'count'>;
-  readonly breakers: Pick<VersionBreakers, 'run'>;
+  readonly breakers: Pick<VersionBreakers, 'run' | 'isClosed' | 'noteSuccess' | 'noteFailure'>;
   readonly metrics: ServingMetrics;
   readonly log: ServingLog;
 }
@@ -62,9 +64,34 @@ export class Predictor {
   readonly #deps: PredictorDeps;
   readonly #rarely = createRareLog(LOG_FAILURES_EVERY_MS);
   readonly #caches = new ResultCaches();
+  readonly #singles: SingleRows;
 
   constructor(deps: PredictorDeps) {
     this.#deps = deps;
+    this.#singles = new SingleRows(deps, (row, error) => this.#rescue(row, error));
+  }
+
+  /**
+   * One row without a promise, where nothing is in the way of it; the outcome is the same as that of `predict`.
+   * @throws DomainError `unavailable` when too many rows wait
+   */
+  predictOne(routing: AdoptedRouting, request: PredictRequest, receiver: OutcomeReceiver): void {
+    if (this.#singles.take(routing, request, receiver)) return;
+    this.predict(routing, [request]).then(
+      ([outcome]) => receiver.onOutcome(outcome ?? COULD_NOT_ANSWER),
+      (error: unknown) => receiver.onError(error),
+    );
+  }
+
+  /** What follows when a version has failed on a single row. */
+  async #rescue({ routing, route, request, requestId, startedMs }: SingleRow, error: unknown): Promise<PredictOutcome> {
+    const call: Call = { routing, startedMs, slowMs: routing.table.slowMs };
+    const row: Row = { request, requestId, warnings: [], outcome: null };
+    this.#noteFailure(call, route, 1, error);
+    await this.#fallBack(call, route, [row]);
+    if (row.outcome === null) throw noVersionOf(routing);
+    await this.#deps.sink.flushed();
+    return row.outcome;
   }
 
   /** @throws DomainError `unavailable` when no row could be answered for failures of the model */
@@ -86,7 +113,7 @@ export class Predictor {
     else await Promise.all([...byRoute].map(([route, group]) => this.#answerWithFallback(call, route, group)));
     const outcomes = rows.map((row) => row.outcome ?? COULD_NOT_ANSWER);
     if (outcomes.length > 0 && outcomes.every((outcome) => outcome === COULD_NOT_ANSWER)) {
-      throw new DomainError('unavailable', `No version of ${routing.table.model} could answer`);
+      throw noVersionOf(routing);
     }
     const recorded = this.#deps.sink.flushed();
     if (recorded !== null) await recorded;
@@ -95,8 +122,13 @@ export class Predictor {
 
   /** Leaves the outcome of rows that could not be answered at `null`. */
   async #answerWithFallback(call: Call, route: Route, rows: readonly Row[]): Promise<void> {
-    let failed = await this.#answer(call, route, rows);
-    if (failed.length === 0) return;
+    const failed = await this.#answer(call, route, rows);
+    if (failed.length > 0) await this.#fallBack(call, route, failed);
+  }
+
+  /** Answers rows that the version of `route` has failed on by others. */
+  async #fallBack(call: Call, route: Route, rows: readonly Row[]): Promise<void> {
+    let failed = rows;
     // The versions this call began with may be released by now.
     const routing = this.#deps.current(call.routing.table.model) ?? call.routing;
     const now = { ...call, routing };
@@ -258,3 +290,6 @@ export class Predictor {
     this.#rarely(`${table.model}/${route.version}`, () => this.#deps.log.error(details, 'a version failed to answer'));
   }
 }
+
+const noVersionOf = ({ table }: AdoptedRouting): DomainError =>
+  new DomainError('unavailable', `No version of ${table.model} could answer`);

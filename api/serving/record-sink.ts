@@ -5,6 +5,11 @@ import { createPeriodicFlush } from './periodic-flush.ts';
 import type { ServingLog } from './ports.ts';
 import { createRareLog } from './rare-log.ts';
 
+/** Waits for what was written to be safe. */
+export interface FlushWaiter {
+  onFlushed(): void;
+}
+
 /** Where answered predictions go. A journal on disk that survives a killed process implements the same port. */
 export interface RecordSink {
   /** Never waits and never throws. */
@@ -14,6 +19,8 @@ export interface RecordSink {
    * is already. Never rejects.
    */
   flushed(): Promise<void> | null;
+  /** The same without a promise: calls the waiter when `flushed()` would resolve. Absent: only `flushed` is there. */
+  whenFlushed?(waiter: FlushWaiter): void;
   /** Records waiting. */
   queued(): number;
   /** Records given up since the start. */

@@ -31,10 +31,15 @@ const STATES: Readonly<Record<CircuitState, BreakerState>> = {
   [CircuitState.Isolated]: 'open',
 };
 
+interface Breaker {
+  readonly policy: CircuitBreakerPolicy;
+  readonly counts: IBreaker;
+}
+
 /** A circuit breaker for each loaded version; it goes when the version does. */
 export class VersionBreakers {
   readonly #log: ServingLog;
-  readonly #breakers = new WeakMap<LoadedModel, CircuitBreakerPolicy>();
+  readonly #breakers = new WeakMap<LoadedModel, Breaker>();
 
   constructor(log: ServingLog) {
     this.#log = log;
@@ -45,7 +50,7 @@ export class VersionBreakers {
    * @throws what `work` throws; see `isBroken` for a version that was not asked
    */
   run<T>(model: LoadedModel, name: { model: string; version: number }, work: () => Promise<T>): Promise<T> {
-    const breaker = this.#breakers.get(model) ?? this.#create(model, name);
+    const { policy: breaker } = this.#breakers.get(model) ?? this.#create(model, name);
     // While one run tries whether it works again, the others do not wait for its end.
     if (breaker.state === CircuitState.HalfOpen) return Promise.reject(new BrokenCircuitError());
     return breaker.execute(work);
@@ -53,22 +58,48 @@ export class VersionBreakers {
 
   stateOf(model: LoadedModel): BreakerState {
     const breaker = this.#breakers.get(model);
-    return breaker === undefined ? 'closed' : STATES[breaker.state];
+    return breaker === undefined ? 'closed' : STATES[breaker.policy.state];
   }
 
-  #create(model: LoadedModel, name: { model: string; version: number }): CircuitBreakerPolicy {
+  /**
+   * Whether the version can simply be asked, and what comes of it noted by `noteSuccess` and `noteFailure`: `run` costs
+   * a chain of promises each time. Any other state needs `run`.
+   */
+  isClosed(model: LoadedModel): boolean {
+    const breaker = this.#breakers.get(model);
+    return breaker === undefined || breaker.policy.state === CircuitState.Closed;
+  }
+
+  /** A run that was not made by `run` has gone well. */
+  noteSuccess(model: LoadedModel, { version }: { readonly version: number }, of: string): void {
+    const { policy, counts } = this.#breakers.get(model) ?? this.#create(model, { model: of, version });
+    if (policy.state === CircuitState.Closed) counts.success(CircuitState.Closed);
+  }
+
+  /** A run that was not made by `run` has failed. */
+  noteFailure(model: LoadedModel, { version }: { readonly version: number }, of: string, error: unknown): void {
+    const { policy } = this.#breakers.get(model) ?? this.#create(model, { model: of, version });
+    if (policy.state !== CircuitState.Closed) return;
+    policy
+      .execute(() => Promise.reject(error instanceof Error ? error : new Error(String(error))))
+      .catch(() => undefined);
+  }
+
+  #create(model: LoadedModel, name: { model: string; version: number }): Breaker {
+    const counts = eitherOf(
+      new ConsecutiveBreaker(FAILURES_IN_A_ROW),
+      new SamplingBreaker({ threshold: FAILING_SHARE, duration: SAMPLE_MS, minimumRps: RUNS_PER_SECOND_MIN }),
+    );
     const breaker = circuitBreaker(handleWhen(isFailure), {
       halfOpenAfter: new IterableBackoff(TRY_AGAIN_AFTER_MS),
-      breaker: eitherOf(
-        new ConsecutiveBreaker(FAILURES_IN_A_ROW),
-        new SamplingBreaker({ threshold: FAILING_SHARE, duration: SAMPLE_MS, minimumRps: RUNS_PER_SECOND_MIN }),
-      ),
+      breaker: counts,
     });
     const { model: of, version } = name;
     breaker.onBreak(() => this.#log.error({ model: of, version }, 'a version fails and is not asked for a while'));
     breaker.onReset(() => this.#log.info({ model: of, version }, 'a version answers again'));
-    this.#breakers.set(model, breaker);
-    return breaker;
+    const made = { policy: breaker, counts };
+    this.#breakers.set(model, made);
+    return made;
   }
 }
 

@@ -240,7 +240,10 @@ export class RowBatcher {
       }
     };
     for (const [i, waiter] of slab.waiters.entries()) {
-      await attempt(i, 1).then((answers) => waiter.resolve(answers[0] as number), waiter.reject);
+      await attempt(i, 1).then(
+        (answers) => waiter.resolve(answers[0] as number),
+        (error: unknown) => waiter.reject(error),
+      );
     }
     if (job === undefined) return;
     await attempt(slab.waiters.length, chunk).then(

@@ -62,8 +62,8 @@ function createNative(): NativeSession | null {
   try {
     known.initOrt();
     const session = new known.binding.InferenceSession();
-    const calls = [session.loadModel, session.run, session.dispose] as readonly unknown[];
-    return calls.every((call) => typeof call === 'function') ? session : null;
+    const found = session as unknown as Readonly<Record<string, unknown>>;
+    return ['loadModel', 'run', 'dispose'].every((name) => typeof found[name] === 'function') ? session : null;
   } catch {
     return null;
   }
