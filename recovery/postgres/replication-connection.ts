@@ -66,7 +66,8 @@ export async function connectReplication(databaseUrl: string, applicationName: s
 
 function asText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  return value instanceof Date ? value.toISOString() : String(value);
+  if (value instanceof Date) return value.toISOString();
+  return Buffer.isBuffer(value) ? value.toString('utf8') : String(value as string | number | boolean | bigint);
 }
 
 /** A query object of the driver, which calls these members as messages arrive. */
