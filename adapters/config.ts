@@ -16,6 +16,9 @@ const environment = z.object({
   SLUICE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])),
   SLUICE_JOURNAL_MAX_MB: optional(z.coerce.number().int().min(64).max(1_048_576)),
   SLUICE_JOURNAL_MAX_AGE_HOURS: optional(z.coerce.number().int().min(1).max(8_760)),
+  SLUICE_KEPT_VERSIONS_MB: optional(z.coerce.number().int().min(0).max(65_536)),
+  SLUICE_KEPT_VERSIONS_MINUTES: optional(z.coerce.number().int().min(1).max(43_200)),
+  SLUICE_PROCESS_MEMORY_MB: optional(z.coerce.number().int().min(128).max(1_048_576)),
   SLUICE_TASK_QUEUE: optional(z.string().min(1).max(200)),
   SLUICE_TRAINING_MEMORY_MB: optional(z.coerce.number().int().min(256).max(262_144)),
   DATABASE_URL: optional(
@@ -38,6 +41,10 @@ export interface Config {
   readonly port: number;
   /** Serving processes of the API; `null`: one per core that the container has. */
   readonly apiProcesses: number | null;
+  /** Of each serving process: versions that no routing names any more, kept for a way back. */
+  readonly keptVersions: { readonly bytesMax: number; readonly ttlMs: number };
+  /** Resident memory from which a serving process is replaced by a fresh one, MB; `null`: by the container's limit. */
+  readonly processMemoryMb: number | null;
   /** Prometheus port of the worker on loopback, 0 for a free one; `null`: not served. */
   readonly workerMetricsPort: number | null;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -76,6 +83,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     host: e.SLUICE_HOST ?? '127.0.0.1',
     port: e.SLUICE_PORT ?? 8080,
     apiProcesses: e.SLUICE_API_PROCESSES ?? null,
+    keptVersions: {
+      bytesMax: (e.SLUICE_KEPT_VERSIONS_MB ?? 64) * 1024 * 1024,
+      ttlMs: (e.SLUICE_KEPT_VERSIONS_MINUTES ?? 60) * 60_000,
+    },
+    processMemoryMb: e.SLUICE_PROCESS_MEMORY_MB ?? null,
     workerMetricsPort: e.SLUICE_WORKER_METRICS_PORT ?? null,
     logLevel: e.SLUICE_LOG_LEVEL ?? 'info',
     taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',

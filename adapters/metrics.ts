@@ -4,6 +4,8 @@ import type { Route } from '../domain/routing.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
 import { createPredictionMetrics } from './prediction-metrics.ts';
 import type { PredictionMetrics } from './prediction-metrics.ts';
+import { createVersionMetrics } from './version-metrics.ts';
+import type { VersionMetrics } from './version-metrics.ts';
 import { createProtectionMetrics } from './protection-metrics.ts';
 import type { ProtectionMetrics } from './protection-metrics.ts';
 
@@ -30,7 +32,7 @@ export interface JournalGauges {
   readonly spilled: number;
 }
 
-export interface Metrics extends PredictionMetrics, ProtectionMetrics {
+export interface Metrics extends PredictionMetrics, ProtectionMetrics, VersionMetrics {
   watchServing(read: () => ServingGauges): void;
   watchJournal(read: () => JournalGauges): void;
   /** In the primary alone: the processes it keeps. */
@@ -51,6 +53,7 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
   return {
     ...createPredictionMetrics(registry),
     ...createProtectionMetrics(registry),
+    ...createVersionMetrics(registry),
     watchServing: (read) => createServingGauges(registry, read),
     watchJournal: (read) => createJournalMetrics(registry, read),
     watchFleet: (read) => createFleetMetrics(registry, read),

@@ -71,7 +71,9 @@ function connectAll(config: Config, log: Log) {
     metrics,
     log,
     sink: journal,
+    kept: config.keptVersions,
   });
+  metrics.watchVersions(() => serving.versions());
   const keys = createKeyDirectory({
     keys: createSavedKeys({ keys: registry.keys, path: join(config.home, 'keys.json'), log }),
     now: Date.now,

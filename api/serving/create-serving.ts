@@ -15,6 +15,7 @@ import { createVariantCounters } from './variant-counters.ts';
 import type { VariantCounters } from './variant-counters.ts';
 import { VersionBreakers } from './version-breakers.ts';
 import { createVersionCache } from './version-cache.ts';
+import type { KeptBounds, LoadedVersions } from './version-cache.ts';
 
 /** Records and counters get this long to be written at the end; the process is being stopped meanwhile. */
 const CLOSE_LIMIT_MS = 5_000;
@@ -30,6 +31,8 @@ export interface ServingDeps {
   readonly log: ServingLog;
   /** Default: write-behind in memory. */
   readonly sink?: RecordSink;
+  /** Versions kept loaded that no routing names. Default: none. */
+  readonly kept?: KeptBounds;
   /** Default: 5 s. */
   readonly closeLimitMs?: number;
 }
@@ -37,6 +40,8 @@ export interface ServingDeps {
 export interface RunningServing extends Serving {
   /** Loads and proves what is routed, then keeps up with the routing. Never rejects: `status()` tells. */
   start(): Promise<void>;
+  /** What is in memory now. */
+  versions(): LoadedVersions;
   /** Answers what waits, writes the records left, frees the models. Predict no more before calling it. */
   close(): Promise<void>;
 }
@@ -50,6 +55,7 @@ export function createServing(deps: ServingDeps): RunningServing {
     find: (model, version) => deps.versions.find(model, version),
     artefacts: deps.artefacts,
     onBatch: (rows) => metrics.batchSize(rows),
+    ...(deps.kept === undefined ? {} : { kept: deps.kept }),
   });
   const snapshots = new RoutingSnapshots({
     routing: deps.routing,
@@ -74,6 +80,7 @@ export function createServing(deps: ServingDeps): RunningServing {
     explain: (model, version, row) => explanations.explain(model, version, row),
     explanationRefusal: (model, version) => explanations.refusal(model, version),
     served: () => snapshots.all().map((routing) => servedModel(routing, counters, breakers)),
+    versions: () => cache.status(),
     status: (): ServingStatus => ({
       ...snapshots.status(),
       recordsQueued: sink.queued(),
