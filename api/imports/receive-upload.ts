@@ -15,6 +15,8 @@ import type { AppEnv } from '../app-env.ts';
 const SAMPLES_BYTES_MAX = 32 * 1024 * 1024;
 /** `model`, `signature` and `samples`, each once; the parser counts the end of the form as one more. */
 const PARTS_MAX = 4;
+/** The parser's types do not say so, but a part need not have a name. */
+type PartName = string | undefined;
 const BINARY = 'application/octet-stream';
 const MULTIPART = 'multipart/form-data';
 
@@ -93,13 +95,17 @@ async function receiveParts(body: Readable, contentType: string, onnxPath: strin
       parts.set(name, part);
       part.catch(reject);
     };
-    form.on('file', (name, stream) => {
+    form.on('file', (given: PartName, stream) => {
+      const name = given ?? '';
       take(name, () => (name === 'model' ? storeModel(stream, onnxPath) : readText(name, stream)));
     });
-    form.on('field', (name, value, { valueTruncated }) => {
-      take(name, () =>
-        valueTruncated ? Promise.reject(tooLarge(name, SIGNATURE_BYTES_MAX)) : Promise.resolve(checkName(name, value)),
-      );
+    form.on('field', (given: PartName, value, { valueTruncated }) => {
+      const name = given ?? '';
+      // Asynchronous, so that nothing is thrown into the parser's event: that would end the process.
+      take(name, async () => {
+        if (valueTruncated) throw tooLarge(name, SIGNATURE_BYTES_MAX);
+        return Promise.resolve(checkName(name, value));
+      });
     });
     form.on('partsLimit', () => reject(malformed('form', 'has more parts than model, signature and samples')));
   });

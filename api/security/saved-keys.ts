@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -84,7 +85,7 @@ async function readSaved(path: string): Promise<readonly KeyRow[] | null> {
 
 /** Whole or absent; several processes may save at once. */
 async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   await mkdir(dirname(path), { recursive: true });
   const file = await open(temporary, 'w', 0o600);
   try {
