@@ -19,6 +19,8 @@ export interface AppEnv {
     errorForm?: ErrorForm;
     /** Set where the caller's key has a limit. */
     rateHeaders?: Readonly<Record<string, string>>;
+    /** Set where it was read before the handler came to it. */
+    body?: Buffer;
     /** Set on predictions: to be begun when the body is there. */
     ticket?: Ticket;
     /** Set on every route that needs a permission. */

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Metrics } from '../adapters/metrics.ts';
+import type { IdempotencyStore } from '../db/idempotency-store.ts';
 import type { Registry } from '../db/ports.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { AppEnv } from './app-env.ts';
@@ -44,6 +45,8 @@ export interface AppDeps {
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
   /** Absent: model files cannot be imported. */
   readonly imports?: ImportVersionDeps;
+  /** Absent: an `Idempotency-Key` means nothing. */
+  readonly idempotency?: IdempotencyStore;
   /** Absent: predictions are not journalled. */
   readonly journal?: () => JournalHealth;
   /** Of all processes; default: this one is alone. */

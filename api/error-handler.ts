@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<ErrorCode, string>> = {
   payloadTooLarge: 'The body is too large',
   unsupportedMediaType: 'Not a type this operation takes',
   refused: 'A rule of the platform says no',
+  alreadyDone: 'Done before',
   rateLimited: 'Too much asked for now',
   dataInvalid: 'The data cannot be used',
   trainingFailed: 'The training failed',
@@ -45,6 +46,8 @@ function headersOf(error: DomainError): ExtraHeaders {
       return { 'retry-after': String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS) };
     case 'methodNotAllowed':
       return { allow: (error.problems[0]?.allowed ?? []).join(', ') };
+    case 'conflict':
+      return error.retryAfterSeconds === null ? {} : { 'retry-after': String(error.retryAfterSeconds) };
     default:
       return {};
   }

@@ -1,14 +1,15 @@
 /** A route as data: its documentation, its permission and its behaviour come from the same object. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { createRoute } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
-import type { z } from 'zod';
 import type { Metrics } from '../adapters/metrics.ts';
 import { DomainError, ERROR_CODES } from '../domain/errors.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Permission } from '../domain/records.ts';
 import type { AppEnv } from './app-env.ts';
 import type { ErrorForm } from './error-form.ts';
+import { IDEMPOTENCY_HEADER, idempotent } from './middleware/idempotency.ts';
+import type { IdempotencyDeps, IdempotencyOptions } from './middleware/idempotency.ts';
 import { observeRequests } from './middleware/observe-requests.ts';
 import { requirePermission } from './middleware/require-permission.ts';
 import { limitPredictions } from './limits/limit-predictions.ts';
@@ -16,6 +17,7 @@ import { admitPredictions } from './overload/admit-predictions.ts';
 import { boundRequests } from './overload/bound-requests.ts';
 import type { Protection } from './protection.ts';
 import { readJson } from './request-body.ts';
+import { optional } from './schemas/optional.ts';
 import { BATCH_LIMIT_BYTES } from './schemas/predictions.ts';
 import { problemSchema } from './schemas/problem.ts';
 import type { KeyDirectory } from './security/key-directory.ts';
@@ -87,6 +89,8 @@ export interface Operation<P extends z.ZodObject = z.ZodObject, Q extends z.ZodO
   readonly predicts?: true;
   /** The request costs its caller a row at once; the handler charges for more. */
   readonly charged?: true;
+  /** Takes an `Idempotency-Key`; `subjectOf`: the answer holds a secret, and this id is kept in its place. */
+  readonly idempotent?: Pick<IdempotencyOptions, 'subjectOf'>;
   /** Problems beyond those that follow from the key, the body and the parameters. */
   readonly refusals?: readonly ErrorCode[];
   /** Default: problem details. */
@@ -127,6 +131,9 @@ export interface OperationDeps {
   readonly metrics: Pick<Metrics, 'request'>;
   /** Absent: everybody is let in, without limit. */
   readonly protection?: Protection;
+  /** Absent: every write is a first one. */
+  readonly idempotency?: IdempotencyDeps['idempotency'];
+  readonly log?: IdempotencyDeps['log'];
 }
 
 /** Serves and documents the operations. */
@@ -152,8 +159,8 @@ export function registerOperations(
 
 /** In the order of what they cost. */
 function guardsOf(
-  { permission, errorForm, predicts, charged, body }: Operation,
-  { keys, protection }: OperationDeps,
+  { permission, errorForm, predicts, charged, body, idempotent: keeps }: Operation,
+  { keys, protection, idempotency, log }: OperationDeps,
   bounded: MiddlewareHandler<AppEnv>,
 ): MiddlewareHandler<AppEnv>[] {
   const guards = errorForm === undefined ? [] : [useErrorForm(errorForm)];
@@ -164,6 +171,9 @@ function guardsOf(
   }
   guards.push(requirePermission(keys, permission));
   if (charged !== undefined && protection !== undefined) guards.push(limitPredictions(protection.charge));
+  if (keeps !== undefined && idempotency !== undefined && log !== undefined) {
+    guards.push(idempotent({ idempotency, log }, { ...keeps, limitBytes: body?.limitBytes ?? BODY_LIMIT_BYTES }));
+  }
   return guards;
 }
 
@@ -177,6 +187,8 @@ function useErrorForm(form: ErrorForm): MiddlewareHandler<AppEnv> {
 function refusalsOf(operation: Operation): readonly ErrorCode[] {
   const codes: ErrorCode[] = [...(operation.refusals ?? [])];
   if (operation.permission !== null) codes.push('unauthenticated', 'forbidden', 'unavailable', 'overloaded');
+  if (operation.idempotent !== undefined) codes.push('conflict', 'malformedRequest', 'invalidInput');
+  if (operation.idempotent?.subjectOf !== undefined) codes.push('alreadyDone');
   if (operation.charged !== undefined) codes.push('rateLimited');
   if (operation.params !== undefined || operation.query !== undefined) codes.push('invalidInput');
   if (operation.body !== undefined || operation.rawBody !== undefined) {
@@ -226,11 +238,19 @@ const describeRawBody = ({ description, content, optional = false }: RawBodySpec
   required: !optional,
 });
 
+const idempotencyHeaders = z.object({
+  [IDEMPOTENCY_HEADER]: optional(z.string().regex(/^[!#-~]{1,255}$/)).openapi({
+    description: 'The same key and body again, within 24 h, is answered as the first time and not done again',
+    example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
+  }),
+});
+
 function describeOperation(operation: Operation): RouteConfig {
   const { body, rawBody } = operation;
   const request = {
     ...(operation.params === undefined ? {} : { params: operation.params }),
     ...(operation.query === undefined ? {} : { query: operation.query }),
+    ...(operation.idempotent === undefined ? {} : { headers: idempotencyHeaders }),
     ...(body === undefined
       ? {}
       : {

@@ -18,6 +18,7 @@ import type { LoadedControlPlane } from './deferred-control-plane.ts';
 import { failStart } from './fail-start.ts';
 import { createImports } from './imports/create-imports.ts';
 import { createHotPath } from './hot-path/create-hot-path.ts';
+import { prepareLane } from './hot-path/create-lane.ts';
 import { createJournalWriter } from './journal/journal-writer.ts';
 import { createFleetLimiter } from './limits/create-fleet-limiter.ts';
 import type { Log } from './log.ts';
@@ -52,7 +53,7 @@ async function connectControlPlane(config: Config): Promise<LoadedControlPlane> 
 /** Everything that talks to the world outside, and how to let go of it. */
 function connectAll(config: Config, log: Log) {
   const database = createRegistry(requireAddresses(config).databaseUrl, { applicationName: 'sluice-api' });
-  const { registry } = database;
+  const { registry, idempotency } = database;
   const temporal = deferControlPlane(() => connectControlPlane(config));
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const metrics = createMetrics();
@@ -94,7 +95,7 @@ function connectAll(config: Config, log: Log) {
   const disconnect = async (): Promise<void> => {
     await Promise.allSettled([database.close(), temporal.close()]);
   };
-  return { registry, metrics, serving, journal, keys, control, checks, imports, temporal, disconnect };
+  return { registry, idempotency, metrics, serving, journal, keys, control, checks, imports, temporal, disconnect };
 }
 
 async function firstKeys(keys: Pick<KeyDirectory, 'refresh'>): Promise<void> {
@@ -145,6 +146,7 @@ async function main(): Promise<void> {
     host: config.host,
     port,
     hotPath: createHotPath({ ...parts, protection, log }),
+    lane: prepareLane({ ...parts, protection, log }),
   });
   if (!listenWhenReady) await serving.start();
   log.info({ port: server.port, ...serving.status() }, 'serving');

@@ -64,6 +64,7 @@ export function feedbackOperations(deps: FeedbackDeps): readonly Operation[] {
   return [
     defineOperation({
       id: 'giveFeedback',
+      idempotent: {},
       method: 'post',
       path: '/feedback',
       tag: 'Predictions',

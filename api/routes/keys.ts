@@ -52,6 +52,7 @@ function createKey(deps: KeyDeps): Operation {
   return defineOperation({
     ...common,
     id: 'createKey',
+    idempotent: { subjectOf: ({ id }) => String(id) },
     method: 'post',
     path: '/keys',
     summary: 'Make an API key',

@@ -64,6 +64,7 @@ const tag = 'Rollouts';
 function startRollout({ registry, control }: RolloutDeps): Operation {
   return defineOperation({
     id: 'startRollout',
+    idempotent: {},
     method: 'post',
     path: '/rollouts',
     tag,

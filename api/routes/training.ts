@@ -26,6 +26,7 @@ export function trainingOperations(deps: TrainingDeps): readonly Operation[] {
     defineOperation({
       ...common,
       id: 'startTraining',
+      idempotent: {},
       method: 'post',
       summary: 'Train a new version',
       description:
