@@ -19,6 +19,8 @@ const environment = z.object({
   SLUICE_KEPT_VERSIONS_MB: optional(z.coerce.number().int().min(0).max(65_536)),
   SLUICE_KEPT_VERSIONS_MINUTES: optional(z.coerce.number().int().min(1).max(43_200)),
   SLUICE_PROCESS_MEMORY_MB: optional(z.coerce.number().int().min(128).max(1_048_576)),
+  SLUICE_SEALING_KEY: optional(z.base64().length(44, 'expected 32 bytes in base64')),
+  SLUICE_WEBHOOKS_PRIVATE: optional(z.enum(['refuse', 'allow'])),
   SLUICE_TASK_QUEUE: optional(z.string().min(1).max(200)),
   SLUICE_TRAINING_MEMORY_MB: optional(z.coerce.number().int().min(256).max(262_144)),
   DATABASE_URL: optional(
@@ -49,6 +51,13 @@ export interface Config {
   readonly workerMetricsPort: number | null;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly taskQueue: string;
+  readonly webhooks: {
+    /** 32 bytes in base64; `null`: the file `sealing.key` of the home. */
+    readonly sealingKey: string | null;
+    readonly sealingKeyPath: string;
+    /** Webhooks may lead to this machine and its network. */
+    readonly allowPrivate: boolean;
+  };
   /** Heap limit of a training process, MB. */
   readonly trainingMemoryMb: number;
   /** `null`: embedded. */
@@ -90,6 +99,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     processMemoryMb: e.SLUICE_PROCESS_MEMORY_MB ?? null,
     workerMetricsPort: e.SLUICE_WORKER_METRICS_PORT ?? null,
     logLevel: e.SLUICE_LOG_LEVEL ?? 'info',
+    webhooks: {
+      sealingKey: e.SLUICE_SEALING_KEY ?? null,
+      sealingKeyPath: `${home}/sealing.key`,
+      allowPrivate: e.SLUICE_WEBHOOKS_PRIVATE === 'allow',
+    },
     taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',
     trainingMemoryMb: e.SLUICE_TRAINING_MEMORY_MB ?? 2048,
     databaseUrl: e.DATABASE_URL ?? null,
