@@ -42,8 +42,8 @@ module.exports = {
     only(
       'recovery-room',
       'recovery',
-      [room('domain'), room('adapters'), npm],
-      'recovery imports domain and the ports of adapters; activities, workers, cli, infra and bench import it',
+      [room('domain'), room('db'), room('models'), room('adapters'), room('infra'), npm],
+      'recovery imports domain, db, models, adapters, and infra for servers to restore into; never workflows or api',
     ),
     {
       name: 'api-room',

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { takeRestored } from './restored-data.ts';
 import { isReachable, postgresUser, type SystemUser } from './postgres-user.ts';
 import { postgresPrograms, type PostgresPrograms } from './postgres-programs.ts';
 
@@ -32,6 +33,7 @@ export async function preparePostgresCluster(
   const base = baseFolder(home, user, say);
   const programs = postgresPrograms(user, base, say);
   const dataDir = join(base, 'data');
+  if (takeRestored(base)) say('the restored database takes its place');
   const passwordFile = join(home, 'postgres-password');
   if (existsSync(join(dataDir, 'PG_VERSION'))) {
     if (!existsSync(passwordFile))
@@ -45,6 +47,15 @@ export async function preparePostgresCluster(
   say('making the database (initdb)');
   await initialise(programs, dataDir, password, user, signal);
   return { dataDir, programs, user, password };
+}
+
+/** Where the database of a home lies; made when it is not there. */
+export function postgresBase(
+  home: string,
+  say: (line: string) => void = () => undefined,
+): { base: string; user: SystemUser | null } {
+  const user = postgresUser();
+  return { base: baseFolder(home, user, say), user };
 }
 
 function baseFolder(home: string, user: SystemUser | null, say: (line: string) => void): string {

@@ -67,7 +67,8 @@ export async function connectReplication(databaseUrl: string, applicationName: s
 function asText(value: unknown): string | null {
   if (value === null || value === undefined) return null;
   if (value instanceof Date) return value.toISOString();
-  return Buffer.isBuffer(value) ? value.toString('utf8') : String(value as string | number | boolean | bigint);
+  if (Buffer.isBuffer(value)) return value.toString('utf8');
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A query object of the driver, which calls these members as messages arrive. */

@@ -14,7 +14,7 @@ import { compareFiles, parseServerManifest, unpackArchive } from './unpack-backu
 export const DATABASE_FILES = { archive: 'postgres/base.tar', manifest: 'postgres/backup_manifest' } as const;
 const SERVER_MANIFEST_BYTES_MAX = 512 * 1024 * 1024;
 
-export type RestorePhase = 'fetch' | 'unpack' | 'log' | 'recover';
+export type RestorePhase = 'log' | 'unpack' | 'recover';
 
 export interface RestoreDatabaseOptions {
   readonly plan: RestorePlan;

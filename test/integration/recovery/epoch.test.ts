@@ -80,10 +80,10 @@ describe('the epoch of a platform', () => {
   it('keeps drills, and marks as killed what nobody runs any more', async () => {
     const store = createRecoveryStore(database);
     const [a, b] = ['00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-00000000000b'];
-    await store.startDrill({ id: a!, target: 'file:///x' });
-    await store.startDrill({ id: b!, target: 'file:///x' });
-    expect(await store.sweepDrills(b!)).toBe(1);
-    await store.finishDrill({ id: b!, setId: 's', outcome: 'passed', restoreMs: 5, lossMs: 1, details: { rows: 3 } });
+    await store.startDrill({ id: a, target: 'file:///x' });
+    await store.startDrill({ id: b, target: 'file:///x' });
+    expect(await store.sweepDrills(b)).toBe(1);
+    await store.finishDrill({ id: b, setId: 's', outcome: 'passed', restoreMs: 5, lossMs: 1, details: { rows: 3 } });
     expect((await store.drills(10)).map((d) => d.outcome).sort()).toEqual(['killed', 'passed']);
   });
 });
