@@ -2,14 +2,17 @@ import type { RolloutRow } from '../db/ports.ts';
 import type { ModelDefinition } from '../domain/definition.ts';
 import { DomainError } from '../domain/errors.ts';
 import { checkPlan, overridePlan } from '../domain/rollout/check-plan.ts';
-import { openState } from '../domain/rollout/machine.ts';
+import { openState } from '../domain/rollout/open-state.ts';
 import type { RolloutPlan, Strategy } from '../domain/rollout/plan.ts';
+import { completePlan } from '../domain/rollout/complete-plan.ts';
+import { weightOf } from '../domain/rollout/routes.ts';
 import { basePlan } from '../domain/rollout/strategy-plans.ts';
 import { snapshot } from '../domain/rollout/snapshot.ts';
 import type { RoutingTable } from '../domain/routing.ts';
 import type { OpenedRollout, OpenRollout } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { requireModel, requireVersion } from './read-model.ts';
+import { holdOf, isListening } from './rollout-look.ts';
 
 /**
  * Resolves what a rollout works with and opens its row. Idempotent by the rollout's id.
@@ -35,6 +38,7 @@ export async function openRollout(deps: ActivityDeps, input: OpenRollout): Promi
   }
   // Where the champion itself is named, because its traffic is shared with what a broken rollout left, it gets it all.
   const champion = serving === version ? null : serving;
+  if (champion === null && (plan.strategy === 'shadow' || plan.strategy === 'ab')) throw nothingBeside(model, plan);
   const row = { id: rolloutId, model, candidate: version, champion, plan, workflowId, runId };
   await registry.rollouts.open({ ...row, startedBy: input.requestedBy, reason: input.reason ?? null });
   return {
@@ -43,6 +47,8 @@ export async function openRollout(deps: ActivityDeps, input: OpenRollout): Promi
     plan,
     generation: routing?.generation ?? 0,
     routes: routing?.routes ?? [],
+    hold: await holdOf(deps, completePlan(plan)),
+    listening: await isListening(deps),
   };
 }
 
@@ -78,12 +84,19 @@ function lastSeen(row: RolloutRow) {
 }
 
 function busiest(routing: RoutingTable | null): number | null {
-  const routes = [...(routing?.routes ?? [])].sort((a, b) => b.weightPercent - a.weightPercent);
-  return routes[0]?.version ?? null;
+  const routes = routing?.routes ?? [];
+  const versions = [...new Set(routes.map((r) => r.version))];
+  return versions.sort((a, b) => weightOf(routes, b) - weightOf(routes, a))[0] ?? null;
 }
 
 function answersAll(routing: RoutingTable | null, version: number): boolean {
-  return routing?.routes.some((r) => r.version === version && r.weightPercent === 100) ?? false;
+  return routing !== null && weightOf(routing.routes, version) === 100;
+}
+
+function nothingBeside(model: string, { strategy }: RolloutPlan): DomainError {
+  return new DomainError('refused', `${model} has no champion: there is nothing to compare a version with`, [
+    { field: 'strategy', message: `${strategy} needs a champion`, allowed: ['canary', 'all-at-once'] },
+  ]);
 }
 
 function notAccepted(model: string, version: number, status: string): DomainError {

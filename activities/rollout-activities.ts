@@ -1,11 +1,12 @@
-import { judgePolicy, observationOf } from '../domain/judge.ts';
 import type { RolloutActivities } from './contract.ts';
 import type { ActivityDeps } from './deps.ts';
 import { openRollout } from './open-rollout.ts';
+import { createAdoptionActivities } from './rollout-adoption.ts';
+import { lookAt } from './rollout-look.ts';
 
 /** The effects of a rollout; each is a success when it is done again. */
 export function createRolloutActivities(deps: ActivityDeps): RolloutActivities {
-  const { registry, judge } = deps;
+  const { registry } = deps;
   return {
     openRollout: (input) => openRollout(deps, input),
 
@@ -28,6 +29,7 @@ export function createRolloutActivities(deps: ActivityDeps): RolloutActivities {
         slowMs,
         by,
         reason,
+        evidence: change.evidence,
       };
       const { generation } = await registry.routing.apply(write);
       return { generation };
@@ -36,15 +38,14 @@ export function createRolloutActivities(deps: ActivityDeps): RolloutActivities {
     setAliases: ({ model, rolloutId, change }) =>
       registry.versions.setAliases(model, change.aliases, change.by, `${rolloutId}/${change.ordinal}`),
 
-    observe: async ({ rolloutId, sinceMs, plan }) => {
-      const observation = await registry.records.observe(rolloutId, sinceMs);
-      return { observation, verdict: judge(observationOf(observation), judgePolicy(plan)) };
-    },
+    observe: (input) => lookAt(deps, input),
 
-    awaitAdoption: ({ generation }) => Promise.resolve({ generation, adopted: true, waitingFor: [] }),
-    probeWarm: () => Promise.resolve({ warm: true, waitingFor: [] }),
-    quarantine: ({ model, version }) => registry.versions.settle(model, version, 'quarantined'),
-    notify: () => Promise.resolve(),
+    ...createAdoptionActivities(deps),
+
+    quarantine: ({ model, version, by, reason }) =>
+      registry.versions.settle(model, version, 'quarantined', { by, reason }),
+
+    notify: (notice) => deps.notify(notice),
 
     saveProgress: ({ rolloutId, snapshot }) => registry.rollouts.progress(rolloutId, snapshot),
 

@@ -4,14 +4,17 @@ import {
   createJsonReader,
   flag,
   isJsonObject,
+  given,
   listOf,
-  number,
   oneOf,
   text,
   wholeNumber,
   type JsonReader,
 } from './json-reader.ts';
-import { STRATEGIES, type PlanOverrides, type RolloutStep, type Strategy } from './rollout/plan.ts';
+import { APPROVER_ROLES, type ApproverRole } from './approver-role.ts';
+import type { Trigger } from './rollout/events.ts';
+import { readPlan } from './rollout/read-plan.ts';
+import { STRATEGIES, type PlanOverrides, type Strategy } from './rollout/plan.ts';
 
 /** Versions and seeds fit a 32-bit integer column. */
 const INT_MAX = 2_147_483_647;
@@ -39,6 +42,21 @@ export interface RolloutInput {
   readonly plan: PlanOverrides;
   readonly requestedBy: string;
   readonly reason?: string;
+  /** Workflow id of the group it belongs to. */
+  readonly group?: string;
+}
+
+export interface GroupInput {
+  readonly group: string;
+  readonly members: readonly RolloutInput[];
+  readonly requestedBy: string;
+  readonly reason: string;
+}
+
+export interface ApprovalInput extends CommandInput {
+  readonly role: ApproverRole;
+  readonly evidenceHash: string;
+  readonly decision: 'approve' | 'reject';
 }
 
 export interface CommandInput {
@@ -48,6 +66,8 @@ export interface CommandInput {
   readonly expiresAtMs: number | null;
 }
 
+/** Each member is a workflow of its own that the group waits for. */
+const GROUP_MAX = 20;
 /** Who asked when nobody said so: a person at the Temporal UI or CLI. */
 const SOMEBODY = 'temporal';
 
@@ -79,8 +99,68 @@ export function parseRolloutInput(raw: unknown): Parsed<RolloutInput> {
     const plan = readPlan(r.object('plan'));
     const requestedBy = r.optional('requestedBy', text) ?? SOMEBODY;
     const reason = r.optional('reason', text);
-    return { model, version: wanted, ...given({ strategy }), plan, requestedBy, ...given({ reason }) };
+    const group = r.optional('group', text);
+    return { model, version: wanted, ...given({ strategy }), plan, requestedBy, ...given({ reason, group }) };
   });
+}
+
+export function parseGroupInput(raw: unknown): Parsed<GroupInput> {
+  const sample = '{"group":"NAME","members":[{"model":"NAME","version":2},{"model":"OTHER","version":5}]}';
+  return parse(raw, sample, (r) => {
+    const group = r.required('group', text) ?? '';
+    const requestedBy = r.optional('requestedBy', text) ?? SOMEBODY;
+    const reason = r.optional('reason', text) ?? '';
+    const members = (r.list('members') ?? []).map((member): RolloutInput => {
+      const model = member.required('model', text) ?? '';
+      const wanted = member.required('version', version) ?? 0;
+      const strategy = member.optional('strategy', oneOf(STRATEGIES));
+      const plan = readPlan(member.object('plan'));
+      member.finish();
+      return {
+        model,
+        version: wanted,
+        ...given({ strategy }),
+        plan,
+        requestedBy,
+        ...(reason === '' ? {} : { reason }),
+      };
+    });
+    const models = members.map((m) => m.model);
+    if (members.length < 2 || members.length > GROUP_MAX || new Set(models).size < models.length) {
+      const allowed = [`2..${GROUP_MAX} different models`];
+      r.report({ field: 'members', message: `names ${models.length} models: ${models.join(', ')}`, allowed });
+    }
+    return { group, members, requestedBy, reason };
+  });
+}
+
+export function parseApprovalInput(raw: unknown): Parsed<ApprovalInput> {
+  return parse(raw, '{"by":"NAME","role":"security","evidenceHash":"as shown"}', (r) => ({
+    by: r.required('by', text) ?? '',
+    role: r.required('role', oneOf(APPROVER_ROLES)) ?? 'techLead',
+    evidenceHash: r.required('evidenceHash', text) ?? '',
+    decision: r.optional('decision', oneOf(['approve', 'reject'] as const)) ?? 'approve',
+    reason: r.optional('reason', text) ?? '',
+    expiresAtMs: readDeadline(r),
+  }));
+}
+
+/** Of a signal, which nobody can be told is wrong: what cannot be read is named so, and the call still counts. */
+export function readTrigger(raw: unknown): Trigger {
+  const field = (name: string, instead: string): string => {
+    const value = isJsonObject(raw) ? raw[name] : undefined;
+    return typeof value === 'string' && value !== '' ? value : instead;
+  };
+  return {
+    kind: field('kind', 'trigger'),
+    reason: field('reason', 'no reason was given'),
+    by: field('by', SOMEBODY),
+  };
+}
+
+/** The step a signal releases; one that is no number releases none. */
+export function readRelease(raw: unknown): number {
+  return typeof raw === 'number' && Number.isFinite(raw) ? raw : 0;
 }
 
 /** Nothing at all is a command too: every field has a default. */
@@ -88,17 +168,18 @@ export function parseCommandInput(raw: unknown): Parsed<CommandInput> {
   return parse(raw ?? {}, '{"by":"NAME","reason":"why"}', (r) => {
     const by = r.optional('by', text) ?? SOMEBODY;
     const reason = r.optional('reason', text) ?? '';
-    const expiresAt = r.optional('expiresAt', text);
-    const expiresAtMs = expiresAt === undefined ? null : Date.parse(expiresAt);
-    if (Number.isNaN(expiresAtMs)) {
-      r.report({
-        field: 'expiresAt',
-        message: 'is not a time',
-        allowed: ['ISO 8601, for example 2030-01-31T12:00:00Z'],
-      });
-    }
-    return { by, reason, expiresAtMs };
+    return { by, reason, expiresAtMs: readDeadline(r) };
   });
+}
+
+/** Epoch ms. */
+function readDeadline(r: JsonReader): number | null {
+  const expiresAt = r.optional('expiresAt', text);
+  const expiresAtMs = expiresAt === undefined ? null : Date.parse(expiresAt);
+  if (!Number.isNaN(expiresAtMs)) return expiresAtMs;
+  const allowed = ['ISO 8601, for example 2030-01-31T12:00:00Z'];
+  r.report({ field: 'expiresAt', message: 'is not a time', allowed });
+  return null;
 }
 
 function readRolloutWish(r: JsonReader, raw: unknown): TrainInput['rollout'] {
@@ -107,30 +188,6 @@ function readRolloutWish(r: JsonReader, raw: unknown): TrainInput['rollout'] {
   const strategy = wish?.required('strategy', oneOf(STRATEGIES));
   wish?.finish();
   return given({ strategy });
-}
-
-/** Shapes only: whether the numbers make a plan is checked once the definition's parts are filled in. */
-function readPlan(r: JsonReader | undefined): PlanOverrides {
-  if (r === undefined) return {};
-  const steps = r.list('steps')?.map((step): RolloutStep => {
-    const weightPercent = step.required('weightPercent', number) ?? 0;
-    const bakeTimeMs = step.required('bakeTimeMs', number) ?? 0;
-    step.finish();
-    return { weightPercent, bakeTimeMs };
-  });
-  const limits = r.object('limits');
-  const errorRateMax = limits?.optional('errorRateMax', number);
-  const p95MsMax = limits?.optional('p95MsMax', number);
-  limits?.finish();
-  const plan = given({
-    steps,
-    limits: limits === undefined ? undefined : given({ errorRateMax, p95MsMax }),
-    minRequests: r.optional('minRequests', number),
-    observeEveryMs: r.optional('observeEveryMs', number),
-    keepWarmMs: r.optional('keepWarmMs', number),
-  });
-  r.finish();
-  return plan;
 }
 
 function parse<T>(raw: unknown, sample: string, read: (reader: JsonReader) => T): Parsed<T> {
@@ -142,11 +199,4 @@ function parse<T>(raw: unknown, sample: string, read: (reader: JsonReader) => T)
   const value = read(reader);
   reader.finish();
   return problems.length === 0 ? { ok: true, value } : { ok: false, problems };
-}
-
-type Given<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Leaves out what was not given, so that an absent field stays absent. */
-function given<T extends object>(fields: T): Given<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<T>;
 }

@@ -23,6 +23,24 @@ export const PROFILES = {
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },
     priority: { priorityKey: 1 },
   },
+  /** What helps and must not hold anything up: one try. The limit covers the longest wait such an activity is asked for. */
+  passing: {
+    scheduleToCloseTimeout: '15s',
+    retry: { maximumAttempts: 1 },
+    priority: { priorityKey: 1 },
+  },
+  /** Asked before the way back, which must not wait: an answer within a second, or none. */
+  probe: {
+    scheduleToCloseTimeout: '1s',
+    retry: { maximumAttempts: 1 },
+    priority: { priorityKey: 1 },
+  },
+  /** A word to a webhook: about a day of trying. */
+  notice: {
+    startToCloseTimeout: '1m',
+    retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '1h', maximumAttempts: 35 },
+    priority: { priorityKey: 4 },
+  },
   /** Reads whole data sets or runs a model over one; a dead worker is noticed after the heartbeat timeout. */
   heavy: {
     startToCloseTimeout: '2h',

@@ -1,4 +1,6 @@
 /** Entry of the workflow bundle: what a worker can run. */
+export { rolloutGroup } from './rollout-group.ts';
 export { rolloutModel } from './rollout-model.ts';
+export { sendNotice } from './send-notice.ts';
 export { trainModel } from './train-model.ts';
 export { validateModel } from './validate-model.ts';

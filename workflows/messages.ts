@@ -106,6 +106,8 @@ export interface RolloutModelInput {
   readonly plan?: PlanOverrides;
   readonly requestedBy?: string;
   readonly reason?: string;
+  /** Workflow id of the group it belongs to, whose members take their steps together. */
+  readonly group?: string;
 }
 
 /** Answer of the query `status` of rolloutModel: `null` for the moment between the start and the opening. */
@@ -163,6 +165,18 @@ export interface RolloutTriggerInput {
   readonly kind: string;
   readonly reason: string;
   readonly by: string;
+}
+
+/** Signal of a group to its member: it may take the steps up to this index. */
+export const ROLLOUT_RELEASE_SIGNAL = 'release';
+/** Signal of a member to its group: ready for a step. */
+export const GROUP_READY_SIGNAL = 'memberReady';
+
+export interface GroupMemberReady {
+  readonly model: string;
+  readonly step: number;
+  /** The step is the end: the old version is taken out, and there is no way back any more. */
+  readonly last: boolean;
 }
 
 /** Versions of several models that go together: each step waits for all, and one that goes back takes all back. */

@@ -12,11 +12,12 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { RolloutActivities } from '../activities/contract.ts';
+import type { Look, RolloutActivities } from '../activities/contract.ts';
 import type { Outcome, RolloutState } from '../domain/rollout/events.ts';
-import { openState, refusal } from '../domain/rollout/machine.ts';
-import { completePlan } from '../domain/rollout/complete-plan.ts';
+import { openState } from '../domain/rollout/open-state.ts';
+import { refusal } from '../domain/rollout/orders.ts';
 import { hasEnded, nextLookAtMs } from '../domain/rollout/progress.ts';
+import type { Hold } from '../domain/rollout/state.ts';
 import { parseRolloutInput, type RolloutInput } from '../domain/workflow-input.ts';
 import { PROFILES } from './activity-profiles.ts';
 import { explained, failure, reasonOf, requireInput } from './failures.ts';
@@ -26,7 +27,8 @@ import {
   type RolloutModelResult,
   type RolloutStatus,
 } from './messages.ts';
-import { expired, receiveOrders, type Inbox, type Ticket } from './rollout-orders.ts';
+import { createGroupMember } from './rollout-member.ts';
+import { isTicket, receiveOrders, type Inbox, type Note, type Ticket } from './rollout-orders.ts';
 import { createRolloutSession, type RolloutSession } from './rollout-session.ts';
 import { label } from './search-attributes.ts';
 
@@ -43,16 +45,24 @@ export async function rolloutModel(raw: RolloutModelInput, carried?: RolloutStat
   let session: RolloutSession | null = null;
   const description = 'Where the rollout stands, in words and numbers. Takes no argument.';
   setHandler(status, () => session?.snapshot() ?? null, { description });
-  const inbox = receiveOrders((order) => (session === null ? null : refusal(session.state(), order)));
+  const inbox = receiveOrders((order) => (session === null ? null : refusal(session.state(), order, Date.now())));
   label({ model: input.model, version: input.version, ...(carried === undefined ? { phase: 'starting' } : {}) });
+  let opened: Opened | null = null;
   try {
-    session = createRolloutSession(carried ?? (await open(input)));
+    opened = carried === undefined ? await open(input) : null;
+    const state = opened?.state ?? (carried as RolloutState);
+    session = createRolloutSession(state, {
+      onChange: createGroupMember(input),
+      listening: opened?.listening ?? false,
+    });
   } catch (error) {
     await refuseAll(inbox, 'the rollout could not be opened');
     throw explained(error);
   }
   label({ strategy: session.state().plan.strategy });
   try {
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled while it was opened');
+    if (opened !== null) await session.send({ kind: 'start', nowMs: Date.now(), hold: opened.hold });
     await follow(session, inbox, (state) => continueAsNew<typeof rolloutModel>(raw, state));
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
@@ -64,22 +74,23 @@ export async function rolloutModel(raw: RolloutModelInput, carried?: RolloutStat
   return conclude(session, inbox);
 }
 
+interface Opened {
+  readonly state: RolloutState;
+  readonly hold: Hold | null;
+  readonly listening: boolean;
+}
+
 /** Not cancellable: a row that was opened must be known to the one who closes it. */
-function open(input: RolloutInput): Promise<RolloutState> {
+function open(input: RolloutInput): Promise<Opened> {
   return CancellationScope.nonCancellable(async () => {
     const { workflowId, firstExecutionRunId: runId } = workflowInfo();
     const rolloutId = uuid4();
+    const { group, ...request } = input;
     const { model, version, requestedBy } = input;
-    const opened = await quick.openRollout({ ...input, rolloutId, workflowId, runId });
-    return openState({
-      ...opened,
-      rolloutId,
-      model,
-      candidate: version,
-      salt: uuid4(),
-      requestedBy,
-      nowMs: Date.now(),
-    });
+    const opened = await quick.openRollout({ ...request, rolloutId, workflowId, runId });
+    const facts = { rolloutId, model, candidate: version, salt: uuid4(), requestedBy, nowMs: Date.now() };
+    const state = openState({ ...opened, ...facts, inGroup: group !== undefined });
+    return { state, hold: opened.hold ?? null, listening: opened.listening ?? false };
   });
 }
 
@@ -89,14 +100,13 @@ async function follow(
   inbox: Inbox,
   startAnew: (state: RolloutState) => Promise<never>,
 ): Promise<void> {
-  if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled while it was opened');
-  await session.send({ kind: 'start', nowMs: Date.now() });
   const { observeEveryMs } = session.state().plan;
   let lookDueAtMs = Date.now() + observeEveryMs;
   while (!hasEnded(session.state())) {
-    const ticket = inbox.take();
-    if (ticket !== undefined) {
-      await obey(session, ticket);
+    const entry = inbox.take();
+    if (entry !== undefined) {
+      // What an order makes possible is looked at without delay.
+      if (await obey(session, entry)) lookDueAtMs = Date.now();
     } else if (workflowInfo().continueAsNewSuggested) {
       await condition(() => allHandlersFinished() || !inbox.isEmpty());
       if (inbox.isEmpty()) await startAnew(session.state());
@@ -104,46 +114,52 @@ async function follow(
       const wakeAtMs = Math.min(lookDueAtMs, nextLookAtMs(session.state(), Date.now()));
       if (await condition(() => !inbox.isEmpty(), Math.max(1, wakeAtMs - Date.now()))) continue;
       const look = await lookUnlessOrdered(session.state(), inbox);
-      if (look === null) continue;
+      if (look === 'ordered') continue;
       lookDueAtMs = Date.now() + observeEveryMs;
+      if (look === 'unseen') continue;
+      session.listen(look.listening ?? false);
       await session.send({ kind: 'observed', nowMs: Date.now(), ...look });
     }
   }
 }
 
-type Look = Awaited<ReturnType<RolloutActivities['observe']>>;
-
-/** An order does not wait for counters that cannot be read for a while; the look is then made after it. */
-async function lookUnlessOrdered(state: RolloutState, inbox: Inbox): Promise<Look | null> {
+/**
+ * An order does not wait for counters that cannot be read for a while; the look is then made after it. A frozen rollout
+ * does not even mind that it sees nothing.
+ */
+async function lookUnlessOrdered(state: RolloutState, inbox: Inbox): Promise<Look | 'ordered' | 'unseen'> {
   const { rolloutId, model, startedAtMs, plan, stepIndex, phase, generation, routes } = state;
+  const look = { rolloutId, model, sinceMs: startedAtMs, plan, stepIndex, phase, generation, routes };
   const scope = new CancellationScope();
   try {
     return await scope.run(() =>
       Promise.race([
-        watch.observe({
-          rolloutId,
-          model,
-          sinceMs: startedAtMs,
-          lookAtMs: Date.now(),
-          plan: completePlan(plan),
-          stepIndex,
-          phase,
-          generation,
-          routes,
-        }),
-        condition(() => !inbox.isEmpty()).then(() => null),
+        watch.observe({ ...look, lookAtMs: Date.now() }),
+        condition(() => !inbox.isEmpty()).then(() => 'ordered' as const),
       ]),
     );
+  } catch (error) {
+    if (isCancellation(error) || phase !== 'frozen') throw error;
+    return 'unseen';
   } finally {
     scope.cancel();
   }
 }
 
-async function obey(session: RolloutSession, ticket: Ticket): Promise<void> {
+/** Orders after which the rollout may be ready for its next step. */
+const OPENING = ['approve', 'skipBake', 'resume', 'release'];
+
+/** Answers whether a look is worth it now. */
+async function obey(session: RolloutSession, entry: Ticket | Note): Promise<boolean> {
+  if (!isTicket(entry)) {
+    await session.send(entry);
+    return entry.kind === 'release';
+  }
   const nowMs = Date.now();
-  const refused = expired(ticket.expiresAtMs, nowMs) ?? refusal(session.state(), ticket.order.kind);
-  if (refused === null) await session.send({ ...ticket.order, nowMs });
-  ticket.answer = refused === null ? { status: session.snapshot() } : { refused };
+  const refused = refusal(session.state(), entry.order, nowMs);
+  if (refused === null) await session.send({ ...entry.order, nowMs });
+  entry.answer = refused === null ? { status: session.snapshot() } : { refused };
+  return refused === null && OPENING.includes(entry.order.kind);
 }
 
 /** Whatever broke, or whoever cancelled: the traffic goes back to the champion. */
@@ -156,7 +172,9 @@ async function giveBack(session: RolloutSession, error: unknown): Promise<void> 
 function refuseAll(inbox: Inbox, refused: string): Promise<void> {
   return CancellationScope.nonCancellable(async () => {
     do {
-      for (let ticket = inbox.take(); ticket !== undefined; ticket = inbox.take()) ticket.answer = { refused };
+      for (let entry = inbox.take(); entry !== undefined; entry = inbox.take()) {
+        if (isTicket(entry)) entry.answer = { refused };
+      }
       await condition(() => allHandlersFinished() || !inbox.isEmpty());
     } while (!inbox.isEmpty());
   });

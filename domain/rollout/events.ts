@@ -1,18 +1,32 @@
 import type { VariantCounts } from '../records.ts';
 import type { Verdict } from '../verdict.ts';
 import type { Route } from '../routing.ts';
-import type { RolloutPhase } from './state.ts';
-import type { RolloutPlan } from './plan.ts';
+import type { ApproverRole } from '../approver-role.ts';
+import type { CompletePlan } from './plan.ts';
+import type { Adoption, Approval, Hold, RolloutPhase } from './state.ts';
 
 /** What a person may order while a rollout is open. */
 export type OrderName = 'promote' | 'pause' | 'resume' | 'freeze' | 'skipBake' | 'abort' | 'rollback';
 
-export interface Order {
-  readonly kind: OrderName;
+interface Sent {
   readonly nowMs: number;
   readonly by: string;
   /** Empty when none was given. */
   readonly reason: string;
+  /** Its sender has given up by then, and may have done otherwise; `null`: it never expires. */
+  readonly expiresAtMs: number | null;
+}
+
+export interface Order extends Sent {
+  readonly kind: OrderName;
+}
+
+/** Somebody agrees to the next step, or does not, having seen the evidence that `evidenceHash` stands for. */
+export interface ApprovalOrder extends Sent {
+  readonly kind: 'approve';
+  readonly role: ApproverRole;
+  readonly evidenceHash: string;
+  readonly decision: 'approve' | 'reject';
 }
 
 /** What a look counted, summed since the candidate first got traffic in this rollout. */
@@ -36,21 +50,36 @@ export interface Trigger {
 
 /** Everything that can happen to a rollout. Times are epoch ms. */
 export type RolloutEvent =
-  | { readonly kind: 'start'; readonly nowMs: number }
+  | { readonly kind: 'start'; readonly nowMs: number; readonly hold?: Hold | null }
   /** The pending routing change is in force. */
-  | { readonly kind: 'routed'; readonly nowMs: number; readonly generation: number }
+  | {
+      readonly kind: 'routed';
+      readonly nowMs: number;
+      readonly generation: number;
+      readonly adoption?: Adoption | null;
+    }
   /** The pending routing change did not happen. `conflict`: another writer owns the routing now. */
   | { readonly kind: 'routingFailed'; readonly nowMs: number; readonly reason: string; readonly conflict: boolean }
-  /** A look at the counters. */
-  | {
-      readonly kind: 'observed';
-      readonly nowMs: number;
-      readonly observation: ObservedSums;
-      readonly verdict: Verdict;
-    }
+  | Observed
+  /** A call from outside: the candidate must go at once. */
+  | { readonly kind: 'trigger'; readonly nowMs: number; readonly trigger: Trigger }
+  /** The group this rollout belongs to may take the steps up to this one. */
+  | { readonly kind: 'release'; readonly nowMs: number; readonly upToStep: number }
   /** Something this rollout needs broke for good: the traffic goes back. */
   | { readonly kind: 'failed'; readonly nowMs: number; readonly reason: string }
+  | ApprovalOrder
   | Order;
+
+/** A look at the counters. */
+export interface Observed {
+  readonly kind: 'observed';
+  readonly nowMs: number;
+  readonly observation: ObservedSums;
+  readonly verdict: Verdict;
+  readonly hold?: Hold | null;
+  readonly triggers?: readonly Trigger[];
+  readonly adoption?: Adoption | null;
+}
 
 /**
  * Why a routing change is made: `step` to a weight below 100 %, `full` to 100 % with the old version kept warm,
@@ -68,6 +97,15 @@ export interface RouteCommand {
   /** `null` once the rollout no longer owns the routing. */
   readonly rolloutId: string | null;
   readonly routes: readonly Route[];
+  readonly by: string;
+  readonly reason: string;
+  /** What was known when it was decided. */
+  readonly evidence: Verdict | null;
+}
+
+/** The version may not be rolled out until a person releases it. */
+export interface QuarantineCommand {
+  readonly kind: 'quarantine';
   readonly by: string;
   readonly reason: string;
 }
@@ -94,7 +132,7 @@ export interface CloseCommand {
 }
 
 /** Carried out in order by whoever runs the machine. A `route` is answered with `routed` or `routingFailed`. */
-export type RolloutCommand = RouteCommand | AliasesCommand | CloseCommand;
+export type RolloutCommand = RouteCommand | AliasesCommand | QuarantineCommand | CloseCommand;
 
 /** The machine's memory: plain JSON, so that it travels through histories and continue-as-new. */
 export interface RolloutState {
@@ -104,7 +142,7 @@ export interface RolloutState {
   readonly champion: number | null;
   /** The `previous` alias before this rollout: a rollback after 100 % puts it back. */
   readonly previousBefore: number | null;
-  readonly plan: RolloutPlan;
+  readonly plan: CompletePlan;
   /** Of the assignment of keys to variants, fresh for this rollout. */
   readonly salt: string;
   readonly requestedBy: string;
@@ -121,9 +159,20 @@ export interface RolloutState {
   /** The bake clock of the step: stands still while paused. */
   readonly bakedMs: number;
   readonly clockStartedAtMs: number | null;
-  readonly pausedFrom: 'running' | 'keepWarm' | null;
+  /** Reading of the bake clock from which on the step's longest wait counts. */
+  readonly waitFromMs: number;
+  readonly bakeSkipped: boolean;
+  readonly pausedFrom: 'starting' | 'running' | 'keepWarm' | null;
+  /** Given on the evidence as it is now; a change of the evidence or of the step clears them. */
+  readonly approvals: readonly Approval[];
+  readonly hold: Hold | null;
+  readonly adoption: Adoption | null;
+  /** A call that came while the rollout was frozen. */
+  readonly heldTrigger: Trigger | null;
+  /** Of a group: steps above this one wait for the others. `null`: it belongs to none. */
+  readonly releasedStep: number | null;
   readonly observation: ObservedSums | null;
-  /** Candidate requests counted when the step began. */
+  /** Candidate requests (or pairs of a shadow) counted when the step began. */
   readonly requestsBeforeStep: number;
   readonly verdict: Verdict | null;
   readonly startedAtMs: number;

@@ -1,3 +1,8 @@
+import { describeRule, evidenceHash, targetStep } from './approvals.ts';
+import { blockers } from './blockers.ts';
+import type { RolloutState } from './events.ts';
+import { explain } from './explain.ts';
+
 /** What people outside are told of a rollout. */
 export const ROLLOUT_NOTICES = [
   'rollout.started',
@@ -25,4 +30,58 @@ export interface RolloutNotice {
   readonly reason: string | null;
   /** Epoch ms. */
   readonly atMs: number;
+}
+
+/** What is worth telling about the way from one state to the next. */
+export function noticesOf(before: RolloutState, after: RolloutState, nowMs: number): readonly RolloutNotice[] {
+  const kinds = kindsOf(before, after, nowMs);
+  return kinds.map(([kind, message]) => ({
+    id: `${after.rolloutId}/${kind.slice('rollout.'.length)}/${nowMs}`,
+    kind,
+    rolloutId: after.rolloutId,
+    model: after.model,
+    candidate: after.candidate,
+    champion: after.champion,
+    phase: after.phase,
+    weightPercent: after.weightPercent,
+    message,
+    reason: after.reason,
+    atMs: nowMs,
+  }));
+}
+
+type Said = readonly [kind: RolloutNoticeKind, message: string];
+
+function kindsOf(before: RolloutState, after: RolloutState, nowMs: number): readonly Said[] {
+  const said: Said[] = [];
+  const name = `${after.model} version ${after.candidate}`;
+  const { now } = explain(after, nowMs);
+  const begun = before.phase === 'starting' && after.phase !== 'starting';
+  if (begun) said.push(['rollout.started', `The rollout of ${name} has begun: ${now}`]);
+  else if (after.weightPercent > before.weightPercent) said.push(['rollout.step', `${name}: ${now}`]);
+  const verdict = after.verdict;
+  if (verdict !== null && verdict.kind !== (before.verdict?.kind ?? 'inconclusive')) {
+    said.push(['rollout.verdict', `${name} is ${verdict.kind}: ${verdict.reason}`]);
+  }
+  const asked = personNeeded(after, nowMs);
+  if (asked !== null && personNeeded(before, nowMs) === null)
+    said.push(['rollout.approvalNeeded', `${name}: ${asked}`]);
+  if (after.phase !== before.phase) {
+    if (after.phase === 'rolledBack' || after.phase === 'aborted')
+      said.push(['rollout.rollback', `${name} was ${now}`]);
+    if (after.phase === 'promoted') said.push(['rollout.promoted', `${name} is promoted: ${now}`]);
+    if (after.phase === 'concluded') said.push(['rollout.ended', `The rollout of ${name} has ${now}`]);
+  }
+  return said;
+}
+
+/** What a person has to do before the rollout goes on; `null`: nothing. */
+function personNeeded(state: RolloutState, nowMs: number): string | null {
+  if (state.phase === 'paused') return state.reason;
+  if (state.phase !== 'starting' && state.phase !== 'running') return null;
+  const waitsFor = blockers(state, nowMs);
+  const approvals = waitsFor.find((b) => b.kind === 'approvals');
+  if (approvals === undefined || waitsFor.some((b) => b.kind !== 'approvals' && b.kind !== 'hold')) return null;
+  const who = approvals.rules.map((rule) => describeRule(state, rule, nowMs)).join(' and ');
+  return `step ${targetStep(state) + 1} needs the approval of ${who} on evidence ${evidenceHash(state)}`;
 }

@@ -1,10 +1,12 @@
+import { approvalsShown, evidenceHash, targetStep } from './approvals.ts';
+import { blockers } from './blockers.ts';
 import type { RolloutState } from './events.ts';
-import { bakedMs, bakeTimeMs, hasEnded, inKeepWarm, missingRequests, stepRequests } from './progress.ts';
-import type { RolloutSnapshot } from './state.ts';
+import { explain } from './explain.ts';
+import { activePhase, bakeTimeMs, hasEnded, stepRequests, stepRequestsMin } from './progress.ts';
+import type { EValueShown, NextAction, RolloutSamples, RolloutSnapshot } from './state.ts';
 
 /** What queries, lists and the Temporal UI show. `nowMs`: epoch ms. */
 export function snapshot(state: RolloutState, nowMs: number): RolloutSnapshot {
-  const ticking = state.clockStartedAtMs !== null && !hasEnded(state);
   return {
     rolloutId: state.rolloutId,
     model: state.model,
@@ -20,91 +22,68 @@ export function snapshot(state: RolloutState, nowMs: number): RolloutSnapshot {
     explanation: explain(state, nowMs),
     startedAtMs: state.startedAtMs,
     stepStartedAtMs: state.stepStartedAtMs,
-    stepEndsAtMs: ticking ? state.clockStartedAtMs + bakeTimeMs(state) - state.bakedMs : null,
+    stepEndsAtMs: stepEndsAtMs(state),
     reason: state.reason,
+    evidenceHash: evidenceHash(state),
+    approvals: hasEnded(state) ? null : approvalsShown(state, nowMs),
+    hold: state.hold,
+    eValues: eValues(state),
+    samples: samples(state),
+    next: nextAction(state, nowMs),
+    adoption: state.adoption,
   };
 }
 
-function explain(state: RolloutState, nowMs: number): RolloutSnapshot['explanation'] {
-  const candidate = `version ${state.candidate}`;
-  const champion = state.champion === null ? 'no version' : `version ${state.champion}`;
-  const because = state.reason === null ? '' : `: ${state.reason}`;
-  switch (state.phase) {
-    case 'starting':
-      return {
-        now: `the rollout of ${state.model} ${candidate} begins (${state.plan.strategy})`,
-        waitsFor: 'the first change of the routing',
-        next: state.champion === null ? `${candidate} answers every request` : nextWeight(state, 0),
-      };
-    case 'running':
-      return { now: share(state), waitsFor: waits(state, nowMs), next: nextWeight(state, state.stepIndex + 1) };
-    case 'paused':
-    case 'frozen':
-      return {
-        now: `paused (${state.reason ?? 'by hand'}); ${share(state)}`,
-        waitsFor: 'a person: resume, promote, abort or rollback',
-        next: `watching goes on, and a breach of the limits still sends the traffic back to ${champion}`,
-      };
-    case 'keepWarm':
-      return {
-        now: `${candidate} answers every request; ${champion} is kept warm for a way back`,
-        waitsFor: waits(state, nowMs),
-        next: `${champion} is taken out, and the rollout ends as promoted`,
-      };
-    case 'rollingBack':
-      return {
-        now: `the traffic of ${state.model} goes back to ${champion}${because}`,
-        waitsFor: 'the change of the routing',
-        next: 'the rollout ends',
-      };
-    case 'promoted':
-      return { now: `${candidate} is the champion${because}`, waitsFor: 'nothing', next: 'nothing' };
-    case 'rolledBack':
-    case 'concluded':
-    case 'aborted': {
-      const word = state.phase === 'aborted' ? 'aborted' : 'rolled back';
-      return { now: `${word}, ${champion} serves${because}`, waitsFor: 'nothing', next: 'nothing' };
-    }
+function stepEndsAtMs(state: RolloutState): number | null {
+  if (state.clockStartedAtMs === null || hasEnded(state)) return null;
+  return Math.max(state.clockStartedAtMs, state.clockStartedAtMs + bakeTimeMs(state) - state.bakedMs);
+}
+
+function samples(state: RolloutState): RolloutSamples {
+  const seen = state.observation;
+  return {
+    candidate: seen?.candidate.requests ?? 0,
+    baseline: seen?.baseline?.requests ?? 0,
+    champion: seen?.champion.requests ?? 0,
+    shadowPairs: seen?.shadowPairs ?? 0,
+    step: stepRequests(state),
+    stepMin: stepRequestsMin(state),
+  };
+}
+
+function eValues({ verdict }: RolloutState): readonly EValueShown[] {
+  return (verdict?.evidence ?? []).map(({ metric, event, eValue, threshold, healthEValue, status }) => ({
+    metric,
+    ...(event === undefined ? {} : { event }),
+    eValue,
+    threshold,
+    ...(healthEValue === undefined ? {} : { healthEValue }),
+    ...(status === undefined ? {} : { status }),
+  }));
+}
+
+function nextAction(state: RolloutState, nowMs: number): NextAction {
+  if (hasEnded(state)) return { action: 'none', weightPercent: null, atMs: null };
+  if (state.phase === 'rollingBack') return { action: 'end', weightPercent: 0, atMs: null };
+  if (state.phase === 'paused' || state.phase === 'frozen') {
+    return { action: 'person', weightPercent: null, atMs: null };
   }
+  const waitsFor = blockers(state, nowMs);
+  const timeAlone = waitsFor.every((b) => b.kind === 'bake');
+  const person = !timeAlone && waitsFor.every((b) => b.kind === 'approvals' || b.kind === 'bake');
+  const atMs = timeAlone ? stepEndsAtMs(state) : null;
+  if (person && waitsFor.length === 1) return { action: 'person', weightPercent: null, atMs: null };
+  return { ...whatFollows(state), atMs };
 }
 
-function share(state: RolloutState): string {
-  if (inKeepWarm(state))
-    return `version ${state.candidate} answers every request, version ${state.champion ?? '-'} is warm`;
-  const step = `step ${state.stepIndex + 1} of ${state.plan.steps.length}`;
-  return `version ${state.candidate} answers ${state.weightPercent} % of the requests (${step})`;
-}
-
-function waits(state: RolloutState, nowMs: number): string {
-  const left = bakeTimeMs(state) - bakedMs(state, nowMs);
-  const missing = missingRequests(state);
-  const parts: string[] = [];
-  if (left > 0) parts.push(`${inWords(left)} of watching`);
-  if (missing > 0) {
-    parts.push(
-      `traffic: ${stepRequests(state)} of ${state.plan.minRequests} requests answered by version ${state.candidate}`,
-    );
+function whatFollows(state: RolloutState): Pick<NextAction, 'action' | 'weightPercent'> {
+  if (activePhase(state) === 'keepWarm') return { action: 'finish', weightPercent: 100 };
+  const step = state.plan.steps[targetStep(state)];
+  if (state.plan.strategy === 'shadow') {
+    return { action: step === undefined ? 'conclude' : 'step', weightPercent: 0 };
   }
-  return parts.length === 0 ? 'the next look at the counters' : parts.join(', and ');
-}
-
-function nextWeight(state: RolloutState, stepIndex: number): string {
-  const target = state.plan.steps[stepIndex];
-  const weight = target === undefined ? 100 : target.weightPercent;
-  const limits = `over ${percent(state.plan.limits.errorRateMax)} errors or a p95 over ${state.plan.limits.p95MsMax} ms`;
-  return `${weight} % to version ${state.candidate}; back to version ${state.champion ?? '-'} when it is shown to be ${limits}`;
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
-}
-
-/** A duration for a person: `45 s`, `3 min 20 s`, `2 h 5 min`. */
-function inWords(durationMs: number): string {
-  const seconds = Math.max(1, Math.ceil(durationMs / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  if (state.champion === null || step === undefined || step.weightPercent >= 100) {
+    return { action: 'promote', weightPercent: 100 };
+  }
+  return { action: 'step', weightPercent: step.weightPercent };
 }

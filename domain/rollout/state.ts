@@ -1,7 +1,7 @@
-import type { Verdict } from '../verdict.ts';
+import type { Evidence, Verdict } from '../verdict.ts';
 import type { Route } from '../routing.ts';
 import type { ApproverRole } from '../approver-role.ts';
-import type { ApprovalRule, RolloutMetric, RolloutPlan } from './plan.ts';
+import type { ApprovalRule, RolloutPlan } from './plan.ts';
 
 /**
  * `running` covers everything between the first routing change and the end; `keepWarm` follows 100 %. `paused` takes
@@ -63,7 +63,7 @@ export interface NextAction {
 
 /** Evidence against the candidate, and of its health, each with the threshold it must reach. */
 export interface EValueShown {
-  readonly metric: RolloutMetric;
+  readonly metric: Evidence['metric'];
   readonly event?: string;
   readonly eValue: number;
   readonly threshold: number;

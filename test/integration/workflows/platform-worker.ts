@@ -44,6 +44,8 @@ export async function startPlatform() {
     artefacts: createFolderArtefactStore(join(home, 'artefacts')),
     jobs: createJobs(),
     judge: createJudge(),
+    nowMs: Date.now,
+    notify: () => Promise.resolve(),
     lightgbmLibrary: () => findLightgbmLibrary({ override: null, cacheDir: testCacheDir() }),
     workDir: join(home, 'work'),
     trainingMemoryMb: 512,

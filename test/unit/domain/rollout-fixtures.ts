@@ -1,5 +1,7 @@
-import { decide, openState, type RolloutFacts } from '../../../domain/rollout/machine.ts';
-import type { OrderName, RolloutCommand, RolloutEvent, RolloutState } from '../../../domain/rollout/events.ts';
+import { decide } from '../../../domain/rollout/machine.ts';
+import { openState, type RolloutFacts } from '../../../domain/rollout/open-state.ts';
+import type { ApprovalOrder, Observed, OrderName, RolloutCommand, RolloutEvent, RolloutState } from '../../../domain/rollout/events.ts';
+import { evidenceHash } from '../../../domain/rollout/approvals.ts';
 import type { RolloutPlan } from '../../../domain/rollout/plan.ts';
 import { NO_COUNTS } from '../../../domain/records.ts';
 import type { Verdict } from '../../../domain/verdict.ts';
@@ -13,6 +15,8 @@ export const CANARY: RolloutPlan = {
   ],
   limits: { errorRateMax: 0.001, p95MsMax: 120 },
   minRequests: 100,
+  advance: 'noHarm',
+  baseline: false,
   observeEveryMs: 10_000,
   keepWarmMs: 600_000,
 };
@@ -76,12 +80,24 @@ export function driver(change: Partial<RolloutFacts> = {}) {
       return api;
     },
     start: (nowMs = 0) => api.run({ kind: 'start', nowMs }),
-    order: (kind: OrderName, nowMs: number, reason = '') => api.run({ kind, nowMs, by: 'bob', reason }),
+    order: (kind: OrderName, nowMs: number, reason = '') => api.run({ kind, nowMs, by: 'bob', reason, expiresAtMs: null }),
+    approve: (nowMs: number, by: string, change: Partial<ApprovalOrder> = {}) =>
+      api.run({
+        kind: 'approve',
+        nowMs,
+        by,
+        role: 'security',
+        evidenceHash: evidenceHash(state),
+        decision: 'approve',
+        reason: '',
+        expiresAtMs: null,
+        ...change,
+      }),
     /** `more`: candidate requests since the last look. */
-    look(nowMs: number, more: number, verdict: Verdict['kind'] = 'inconclusive') {
+    look(nowMs: number, more: number, verdict: Verdict['kind'] = 'inconclusive', seen: Partial<Observed> = {}) {
       requests += more;
-      const observation = { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 1 };
-      return api.run({ kind: 'observed', nowMs, observation, verdict: VERDICTS[verdict] });
+      const observation = { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 1, shadowPairs: requests };
+      return api.run({ kind: 'observed', nowMs, observation, verdict: VERDICTS[verdict], ...seen });
     },
     weights: () => commands.flatMap((c) => (c.kind === 'route' ? [weightOf(c.routes)] : [])),
     aliases: () => commands.flatMap((c) => (c.kind === 'setAliases' ? [c.aliases] : [])),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decide, refusal } from '../../../domain/rollout/machine.ts';
+import { decide } from '../../../domain/rollout/machine.ts';
+import { refusal } from '../../../domain/rollout/orders.ts';
 import { nextLookAtMs } from '../../../domain/rollout/progress.ts';
 import { snapshot } from '../../../domain/rollout/snapshot.ts';
 import { ALL_AT_ONCE, BLUE_GREEN, driver } from './rollout-fixtures.ts';
@@ -53,7 +54,7 @@ describe('a canary', () => {
     expect(d.state).toMatchObject({ phase: 'rolledBack', reason: 'errors over the limit' });
     expect(d.state.routes).toEqual([{ variant: 'champion', version: 4, weightPercent: 100 }]);
     expect(d.aliases().at(-1)).toEqual({ candidate: null });
-    expect(d.commands.at(-2)?.kind).toBe('setAliases');
+    expect(d.commands.slice(-3).map((c) => c.kind)).toEqual(['setAliases', 'quarantine', 'close']);
     expect(d.closed()).toMatchObject([{ outcome: 'rolledBack', reason: 'errors over the limit' }]);
   });
 
@@ -127,7 +128,7 @@ describe('all at once', () => {
 describe('when the routing cannot be changed', () => {
   it('leaves the weights of another writer alone and ends as aborted', () => {
     const d = driver().start().look(1, 1);
-    d.send({ kind: 'promote', nowMs: 2, by: 'bob', reason: '' });
+    d.send({ kind: 'promote', nowMs: 2, by: 'bob', reason: '', expiresAtMs: null });
     d.send({ kind: 'routingFailed', nowMs: 3, conflict: true, reason: 'generation 14' });
     expect(d.state).toMatchObject({ phase: 'aborted', pending: null, weightPercent: 5 });
     expect(d.weights()).toEqual([5, 100]);
@@ -145,7 +146,7 @@ describe('when the routing cannot be changed', () => {
 
   it('says so when even the way back fails', () => {
     const d = driver().start();
-    d.send({ kind: 'abort', nowMs: 2, by: 'bob', reason: '' });
+    d.send({ kind: 'abort', nowMs: 2, by: 'bob', reason: '', expiresAtMs: null });
     d.send({ kind: 'routingFailed', nowMs: 3, conflict: true, reason: 'generation 99' });
     expect(d.closed()).toEqual([
       { kind: 'close', outcome: 'aborted', reason: 'abort by bob; the weights were left alone: generation 99' },
@@ -154,7 +155,7 @@ describe('when the routing cannot be changed', () => {
 
   it('stays promoted when only the tidying up after the last wait fails', () => {
     const d = driver().start().order('promote', 0);
-    d.send({ kind: 'promote', nowMs: 1, by: 'bob', reason: '' });
+    d.send({ kind: 'promote', nowMs: 1, by: 'bob', reason: '', expiresAtMs: null });
     d.send({ kind: 'routingFailed', nowMs: 3, conflict: true, reason: 'generation 99' });
     expect(d.state.phase).toBe('promoted');
   });
@@ -176,19 +177,19 @@ describe('when the routing cannot be changed', () => {
 describe('orders', () => {
   it('are refused with the reason when they do not apply', () => {
     const d = driver().start();
-    expect(refusal(d.state, 'resume')).toBe('the rollout is not paused');
+    expect(refusal(d.state, { kind: 'resume', expiresAtMs: null }, 2)).toBe('the rollout is not paused');
     d.order('pause', 1);
-    expect(refusal(d.state, 'pause')).toBe('the rollout is paused already');
-    d.send({ kind: 'abort', nowMs: 2, by: 'bob', reason: '' });
-    expect(refusal(d.state, 'promote')).toBe('the traffic of prices is already going back to the champion');
+    expect(refusal(d.state, { kind: 'pause', expiresAtMs: null }, 2)).toBe('the rollout is paused already');
+    d.send({ kind: 'abort', nowMs: 2, by: 'bob', reason: '', expiresAtMs: null });
+    expect(refusal(d.state, { kind: 'promote', expiresAtMs: null }, 2)).toBe('the traffic of prices is already going back to the champion');
     d.send({ kind: 'routed', nowMs: 2, generation: 20 });
-    expect(refusal(d.state, 'rollback')).toBe('the rollout of prices version 7 has ended (aborted)');
+    expect(refusal(d.state, { kind: 'rollback', expiresAtMs: null }, 2)).toBe('the rollout of prices version 7 has ended (aborted)');
   });
 
   it('wait for a pending change of the routing', () => {
     const d = driver();
     d.send({ kind: 'start', nowMs: 0 });
-    expect(decide(d.state, { kind: 'abort', nowMs: 1, by: 'bob', reason: '' })).toEqual({
+    expect(decide(d.state, { kind: 'abort', nowMs: 1, by: 'bob', reason: '', expiresAtMs: null })).toEqual({
       state: d.state,
       commands: [],
     });
