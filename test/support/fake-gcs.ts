@@ -104,8 +104,10 @@ export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
       refuse(response, 400, 'invalid', `a part out of order: ${String(request.headers['content-range'])}`);
       return;
     }
-    if (total === '*' && body.byteLength % GRANULE_BYTES !== 0) refuse(response, 400, 'invalid', 'not in 256 KiB');
-    return;
+    if (total === '*' && body.byteLength % GRANULE_BYTES !== 0) {
+      refuse(response, 400, 'invalid', 'not in 256 KiB');
+      return;
+    }
     upload.bytes = Buffer.concat([upload.bytes, body.subarray(0, keep ?? body.byteLength)]);
     keep = null;
     if (total === '*' || upload.bytes.byteLength < Number(total)) {
