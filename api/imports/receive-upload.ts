@@ -95,8 +95,12 @@ async function receiveParts(body: Readable, contentType: string, onnxPath: strin
       parts.set(name, part);
       part.catch(reject);
     };
+    // A form that ends early ends the stream of its last part as well, whether anybody reads it or not: an error that
+    // nobody hears would end the process. The form's own error is the one that counts.
+    form.on('error', () => undefined);
     form.on('file', (given: PartName, stream) => {
       const name = given ?? '';
+      stream.on('error', () => undefined);
       take(name, () => (name === 'model' ? storeModel(stream, onnxPath) : readText(name, stream)));
     });
     form.on('field', (given: PartName, value, { valueTruncated }) => {
