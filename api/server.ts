@@ -4,6 +4,7 @@ import { Server as NetServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { HotPath } from './hot-path/create-hot-path.ts';
+import type { CreateLane, Lane } from './hot-path/create-lane.ts';
 
 type FetchCallback = Parameters<typeof getRequestListener>[0];
 
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly port: number;
   /** Asked first; absent: everything goes to `fetch`. */
   readonly hotPath?: HotPath;
+  /** Has connections before Node's server; absent: that has them all. */
+  readonly lane?: CreateLane;
   readonly drainLimitMs?: number;
 }
 
@@ -63,6 +66,7 @@ export async function startServer(fetch: FetchCallback, options: ServerOptions):
       if (options.hotPath?.(incoming, outgoing) !== true) void listener(incoming, outgoing);
     },
   );
+  const lane = options.lane === undefined ? null : putInFront(server, options.lane);
   // Not by `maxConnections`: in a cluster a full process hands a connection back, and full ones hand it around for good.
   let connections = 0;
   server.on('connection', (socket: Socket) => {
@@ -80,10 +84,27 @@ export async function startServer(fetch: FetchCallback, options: ServerOptions):
   return {
     port: (server.address() as AddressInfo).port,
     drain: () => {
-      setTimeout(() => (announced = true), DRAIN_ANNOUNCE_MS);
-      return closeServer(server, options.drainLimitMs ?? DRAIN_LIMIT_MS);
+      setTimeout(() => {
+        announced = true;
+        lane?.announceClose();
+      }, DRAIN_ANNOUNCE_MS);
+      return closeServer(server, lane, options.drainLimitMs ?? DRAIN_LIMIT_MS);
     },
   };
+}
+
+/** Gives connections to the lane first. What it hands over goes on as if it had come to Node's server itself. */
+function putInFront(server: Server, createLane: CreateLane): Lane {
+  const lane = createLane({ firstByteMs: HEADERS_TIMEOUT_MS, keepAliveMs: KEEP_ALIVE_TIMEOUT_MS });
+  const own = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  const handOver = (socket: Socket, unread: Buffer): void => {
+    for (const listener of own) listener.call(server, socket);
+    if (unread.length > 0) socket.unshift(unread);
+    socket.resume();
+  };
+  server.on('connection', (socket: Socket) => lane.take(socket, handOver));
+  return lane;
 }
 
 /**
@@ -91,20 +112,25 @@ export async function startServer(fetch: FetchCallback, options: ServerOptions):
  * way is still answered, with `Connection: close`; only then are idle ones closed. (`server.close()` alone closes them
  * at once, and drops what has just been sent on them.)
  */
-async function closeServer(server: Server, limitMs: number): Promise<{ clean: boolean }> {
+async function closeServer(server: Server, lane: Lane | null, limitMs: number): Promise<{ clean: boolean }> {
   let clean = true;
   const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
   let sweep: NodeJS.Timeout | undefined;
   const grace = setTimeout(
     () => {
       server.close();
-      sweep = setInterval(() => server.closeIdleConnections(), DRAIN_SWEEP_MS);
+      lane?.closeIdle();
+      sweep = setInterval(() => {
+        server.closeIdleConnections();
+        lane?.closeIdle();
+      }, DRAIN_SWEEP_MS);
     },
     Math.min(DRAIN_GRACE_MS, limitMs),
   );
   const limit = setTimeout(() => {
     clean = false;
     server.closeAllConnections();
+    lane?.closeAll();
   }, limitMs);
   await closed;
   clearTimeout(grace);

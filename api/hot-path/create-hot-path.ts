@@ -11,13 +11,17 @@ export type HotPathDeps = PredictionDeps & Omit<ExchangeDeps, 'answers'>;
 /** Answers the request if it is a prediction. False: it is not, and nothing of it was touched. */
 export type HotPath = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
 
+/** What the ways of a prediction past the router have in common. */
+export function createHotPathParts(deps: HotPathDeps) {
+  return { exchangeDeps: { ...deps, answers: createPredictionAnswers(deps) }, endpointOf: createEndpointFinder() };
+}
+
 /**
  * Predictions straight on Node's messages: the same checks, core and answers as the routes of the framework, without
  * its objects per request. Everything else is left to the router.
  */
 export function createHotPath(deps: HotPathDeps): HotPath {
-  const exchangeDeps = { ...deps, answers: createPredictionAnswers(deps) };
-  const endpointOf = createEndpointFinder();
+  const { exchangeDeps, endpointOf } = createHotPathParts(deps);
   return (incoming, outgoing) => {
     const endpoint = endpointOf(incoming.method, incoming.url);
     if (endpoint === null) return false;
