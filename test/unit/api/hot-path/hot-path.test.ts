@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { prepareLane } from '../../../../api/hot-path/create-lane.ts';
 import { createHotPath } from '../../../../api/hot-path/create-hot-path.ts';
 import { startServer } from '../../../../api/server.ts';
 import type { RunningServer } from '../../../../api/server.ts';
@@ -50,7 +51,7 @@ function send(
   });
 }
 
-/** One application behind two ports: with the hot path and without. */
+/** One application behind three ports: with the lane in front, with the hot path alone, and with the router alone. */
 async function setUp() {
   const test = await createTestApp();
   const { serving, metrics, keys, log, protection } = test;
@@ -67,8 +68,9 @@ async function setUp() {
     },
   });
   const routed = await startServer(test.app.fetch, options);
-  running.push(hot, routed);
-  return { ...test, hot, routed, taken };
+  const raw = await startServer(test.app.fetch, { ...options, hotPath, lane: prepareLane(deps) });
+  running.push(hot, routed, raw);
+  return { ...test, hot, routed, raw, taken };
 }
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
@@ -120,15 +122,13 @@ const CALLS: readonly (readonly [string, Call])[] = [
 
 describe('the hot path', () => {
   it.each(CALLS)('answers %s as the router does', async (_, call) => {
-    const { hot, routed, keyOf } = await setUp();
+    const { hot, routed, raw, keyOf } = await setUp();
     const named = call.headers?.['authorization'] === undefined ? {} : { authorization: `Bearer ${keyOf.predict}` };
     const monitor = call.headers?.['x-api-key'] === 'MONITOR' ? { 'x-api-key': keyOf.monitor } : {};
     const complete = { ...call, headers: { ...call.headers, ...named, ...monitor } };
-    const [fast, slow] = [
-      await send(hot.port, complete, keyOf.predict),
-      await send(routed.port, complete, keyOf.predict),
-    ];
-    expect(essence(fast)).toEqual(essence(slow));
+    const expected = essence(await send(routed.port, complete, keyOf.predict));
+    expect(essence(await send(hot.port, complete, keyOf.predict))).toEqual(expected);
+    expect(essence(await send(raw.port, complete, keyOf.predict))).toEqual(expected);
   });
 
   it.each([
@@ -137,15 +137,16 @@ describe('the hot path', () => {
     ['a name that JSON escapes', { ...answered, model: 'a"b\\c\u2028', label: 'é\n' }],
     ['extreme numbers', { ...answered, probability: 1e-21, threshold: 0.30000000000000004, latencyMs: 12345.6789 }],
   ])('answers %s as the router does', async (_, outcome) => {
-    const { hot, routed, keyOf, serving } = await setUp();
+    const { hot, routed, raw, keyOf, serving } = await setUp();
     for (const [path, body] of [
       ['/predict', row],
       ['/predict/batch', { instances: [row, row] }],
     ] as const) {
       serving.predict.mockImplementation((_model, requests) => Promise.resolve(requests.map(() => outcome)));
       const call = { path, body: json(body) };
-      const got = await send(hot.port, call, keyOf.predict);
-      expect(essence(got)).toEqual(essence(await send(routed.port, call, keyOf.predict)));
+      const expected = essence(await send(routed.port, call, keyOf.predict));
+      expect(essence(await send(hot.port, call, keyOf.predict))).toEqual(expected);
+      expect(essence(await send(raw.port, call, keyOf.predict))).toEqual(expected);
     }
   });
 
@@ -154,13 +155,14 @@ describe('the hot path', () => {
     ['a model that cannot answer', new DomainError('unavailable', 'not now'), 503],
     ['a defect', new Error('secret details'), 500],
   ])('tells of %s as the router does', async (_, error, status) => {
-    const { hot, routed, keyOf, serving, log } = await setUp();
+    const { hot, routed, raw, keyOf, serving, log } = await setUp();
     serving.predict.mockRejectedValue(error);
     const got = await send(hot.port, {}, keyOf.predict);
     expect(got.status).toBe(status);
     expect(got.body).not.toContain('secret');
-    expect(essence(got)).toEqual(essence(await send(routed.port, {}, keyOf.predict)));
-    expect(log.warn.mock.calls.length + log.error.mock.calls.length).toBe(status === 404 ? 0 : 2);
+    expect(essence(await send(routed.port, {}, keyOf.predict))).toEqual(essence(got));
+    expect(essence(await send(raw.port, {}, keyOf.predict))).toEqual(essence(got));
+    expect(log.warn.mock.calls.length + log.error.mock.calls.length).toBe(status === 404 ? 0 : 3);
   });
 
   it('takes predictions, and nothing else', async () => {
