@@ -4,10 +4,11 @@
  * under a new name, or when a workflow was changed on purpose behind `patched`.
  */
 import { mkdir } from 'node:fs/promises';
-import { Client } from '@temporalio/client';
+import { Client, type WorkflowHandle } from '@temporalio/client';
 import { createTestWorker, startEnvironment, type WorkflowEnvironment } from '../workflow/environment.ts';
 import { createFakeRollout, PLAN, type FakeOptions } from '../workflow/fake-rollout.ts';
 import { createFakeTraining } from '../workflow/fake-training.ts';
+import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
 import { trainingTaskQueue } from '../../workflows/messages.ts';
 import { HISTORIES, writeHistory } from './history-files.ts';
 
@@ -17,12 +18,25 @@ const MINUTE_MS = 60_000;
 const plan = { ...PLAN, observeEveryMs: 5 * MINUTE_MS, keepWarmMs: 15 * MINUTE_MS };
 const blueGreen = [0, 10, 50, 100].map((weightPercent) => ({ weightPercent, bakeTimeMs: 10 * MINUTE_MS }));
 
+const undecided = [
+  { weightPercent: 50, bakeTimeMs: 10 * MINUTE_MS, maxWaitMs: 30 * MINUTE_MS, onMaxWait: 'rollback' as const },
+  { weightPercent: 100, bakeTimeMs: 0 },
+];
+const approved = [
+  { weightPercent: 5, bakeTimeMs: 10 * MINUTE_MS },
+  {
+    weightPercent: 100,
+    bakeTimeMs: 0,
+    approvals: [{ role: 'security' as const, persons: 1 as const, expiresAfterMs: 60 * MINUTE_MS }],
+  },
+];
+
 interface Story {
   readonly type: 'rolloutModel' | 'trainModel' | 'validateModel';
   readonly input: object;
   readonly fake?: FakeOptions;
   readonly passed?: boolean;
-  /** After the start: minutes to wait, then the update to send (or `cancel`). */
+  /** After the start: minutes to wait, then the update to send (or `cancel`, or `approve` what is shown). */
   readonly acts?: readonly (readonly [minutes: number, act: string])[];
 }
 
@@ -42,6 +56,25 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
   'canary-cancelled': { ...rollout, fake: { plan }, acts: [[12, 'cancel']] },
   'blue-green-promoted': { ...rollout, fake: { plan: { ...plan, strategy: 'blue-green', steps: blueGreen } } },
+  'launch-ramp-frozen': {
+    ...rollout,
+    fake: { plan: { ...plan, strategy: 'launch-ramp' }, verdict: () => 'healthy' },
+    acts: [
+      [2, 'freeze'],
+      [60, 'resume'],
+      [1, 'skipBake'],
+    ],
+  },
+  'shadow-concluded': {
+    ...rollout,
+    fake: { plan: { ...plan, strategy: 'shadow', steps: blueGreen.slice(0, 1) }, verdict: () => 'healthy' },
+  },
+  'ab-undecided': {
+    ...rollout,
+    fake: { plan: { ...plan, strategy: 'ab', advance: 'healthy', steps: undecided } },
+  },
+  'canary-approved': { ...rollout, fake: { plan: { ...plan, steps: approved } }, acts: [[22, 'approve']] },
+  'canary-told': { ...rollout, fake: { plan, listening: true, verdict: (w) => (w === 25 ? 'rollback' : 'healthy') } },
   'first-version': { ...rollout, fake: { plan, champion: null } },
   'train-accepted': { type: 'trainModel', input: { model: 'prices', rollout: true }, fake: { champion: null } },
   'train-rejected': { type: 'trainModel', input: { model: 'prices' }, passed: false },
@@ -65,12 +98,18 @@ async function record(environment: WorkflowEnvironment, name: string, story: Sto
       for (const [minutes, act] of story.acts ?? []) {
         await env.sleep(minutes * MINUTE_MS);
         if (act === 'cancel') await handle.cancel();
+        else if (act === 'approve') await approve(handle);
         else await handle.executeUpdate(act, { args: [{ by: 'recorder', reason: 'for the record' }] });
       }
       await env.client.workflow.result(handle.workflowId).catch(() => undefined);
       await writeHistory(name, await handle.fetchHistory());
     }),
   );
+}
+
+async function approve(handle: WorkflowHandle): Promise<void> {
+  const { evidenceHash } = await handle.query<RolloutSnapshot>('status');
+  await handle.executeUpdate('approve', { args: [{ by: 'recorder', role: 'security', evidenceHash }] });
 }
 
 const wanted = process.argv.slice(2);

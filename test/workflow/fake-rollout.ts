@@ -1,8 +1,11 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { RolloutActivities } from '../../activities/contract.ts';
 import { NO_COUNTS } from '../../domain/records.ts';
+import { overridePlan } from '../../domain/rollout/check-plan.ts';
+import type { Trigger } from '../../domain/rollout/events.ts';
+import type { RolloutNotice } from '../../domain/rollout/notices.ts';
 import type { RolloutPlan } from '../../domain/rollout/plan.ts';
-import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
+import type { Adoption, Hold, RolloutSnapshot } from '../../domain/rollout/state.ts';
 import type { Route } from '../../domain/routing.ts';
 import type { Verdict } from '../../domain/verdict.ts';
 
@@ -15,6 +18,7 @@ export const PLAN: RolloutPlan = {
   ],
   limits: { errorRateMax: 0.001, p95MsMax: 120 },
   minRequests: 100,
+  advance: 'noHarm',
   observeEveryMs: 60_000,
   keepWarmMs: 3_600_000,
 };
@@ -26,6 +30,10 @@ export interface FakeOptions {
   readonly requestsPerLook?: number;
   /** Verdict by the candidate's weight. */
   readonly verdict?: (weight: number) => Verdict['kind'];
+  readonly hold?: () => Hold | null;
+  readonly triggers?: () => readonly Trigger[];
+  readonly adoption?: () => Adoption | null;
+  readonly listening?: boolean;
 }
 
 /** A registry of one model in memory, with the rules that matter to a rollout: compare-and-set and idempotence. */
@@ -51,11 +59,20 @@ export function createFakeRollout(options: FakeOptions = {}) {
   const candidateWeight = (version: number): number => routes.find((r) => r.version === version)?.weightPercent ?? 0;
   let candidate = 0;
 
+  const held = () => ({ hold: options.hold?.() ?? null, listening: options.listening ?? false });
+  const notices: RolloutNotice[] = [];
   const activities = answering<RolloutActivities>({
     openRollout: (input) => {
       enter('openRollout');
       candidate = input.version;
-      return { champion, previous: null, plan: { ...plan, ...input.plan, limits: plan.limits }, generation, routes };
+      return {
+        champion,
+        previous: null,
+        plan: overridePlan({ ...plan, strategy: input.strategy ?? plan.strategy }, input.plan),
+        generation,
+        routes,
+        ...held(),
+      };
     },
     applyRouting: ({ rolloutId, change }) => {
       enter(`applyRouting:${change.purpose}`);
@@ -80,10 +97,17 @@ export function createFakeRollout(options: FakeOptions = {}) {
     observe: () => {
       enter('observe');
       const weight = candidateWeight(candidate);
-      if (weight > 0) requests += options.requestsPerLook ?? 100;
+      const shadowed = routes.some((r) => r.variant === 'shadow');
+      if (weight > 0 || shadowed) requests += options.requestsPerLook ?? 100;
       const kind = options.verdict?.(weight) ?? 'inconclusive';
       const verdict: Verdict = { kind, reason: kind === 'rollback' ? 'too many errors' : 'fine so far', evidence: [] };
-      return { observation: { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 3 }, verdict };
+      return {
+        observation: { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 3, shadowPairs: requests },
+        verdict,
+        triggers: options.triggers?.() ?? [],
+        adoption: options.adoption?.() ?? null,
+        ...held(),
+      };
     },
     awaitAdoption: ({ generation: wanted }) => {
       enter('awaitAdoption');
@@ -94,7 +118,10 @@ export function createFakeRollout(options: FakeOptions = {}) {
       return { warm: true, waitingFor: [] };
     },
     quarantine: () => enter('quarantine'),
-    notify: () => enter('notify'),
+    notify: (notice) => {
+      enter('notify');
+      notices.push(notice);
+    },
     saveProgress: (input) => {
       enter('saveProgress');
       snapshot = input.snapshot;
@@ -109,6 +136,7 @@ export function createFakeRollout(options: FakeOptions = {}) {
     weights,
     aliases,
     calls,
+    notices,
     get routes() {
       return routes;
     },

@@ -86,7 +86,9 @@ describe('a canary', () => {
     await given({}, async (handle) => {
       await sleep(11 * MINUTE_MS + HALF_MS);
       const now = await status(handle);
-      expect(now?.explanation.now).toBe('version 2 answers 25 % of the requests (step 2 of 3)');
+      expect(now?.explanation.now).toBe(
+        "version 2 answers 25 % of the requests, compared with 25 % of the champion's (step 2 of 3)",
+      );
       expect(now?.explanation.next).toContain('100 % to version 2');
       await order(handle, 'abort');
       return result(handle);

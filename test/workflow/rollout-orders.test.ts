@@ -63,7 +63,7 @@ describe('a wrong input', () => {
     [{ model: 'prices' }, 'version: expected a whole number, found nothing (allowed: 1..2147483647)'],
     [
       { model: 'prices', version: 2, strategy: 'kanary' },
-      'strategy: expected one of the names, found the text "kanary" (allowed: canary, blue-green, all-at-once)',
+      'strategy: expected one of the names, found the text "kanary" (allowed: canary, blue-green, launch-ramp, shadow, ab, all-at-once)',
     ],
     [{ model: 'prices', version: 2, stratgy: 'canary' }, 'stratgy: is not a field here, did you mean strategy?'],
   ])('ends at once: %j', async (input, sentence) => {

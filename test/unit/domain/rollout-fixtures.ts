@@ -1,6 +1,13 @@
 import { decide } from '../../../domain/rollout/machine.ts';
 import { openState, type RolloutFacts } from '../../../domain/rollout/open-state.ts';
-import type { ApprovalOrder, Observed, OrderName, RolloutCommand, RolloutEvent, RolloutState } from '../../../domain/rollout/events.ts';
+import type {
+  ApprovalOrder,
+  Observed,
+  OrderName,
+  RolloutCommand,
+  RolloutEvent,
+  RolloutState,
+} from '../../../domain/rollout/events.ts';
 import { evidenceHash } from '../../../domain/rollout/approvals.ts';
 import type { RolloutPlan } from '../../../domain/rollout/plan.ts';
 import { NO_COUNTS } from '../../../domain/records.ts';
@@ -50,7 +57,13 @@ export function facts(change: Partial<RolloutFacts> = {}): RolloutFacts {
   };
 }
 
-export const VERDICTS: Readonly<Record<Verdict['kind'], Verdict>> = {
+export const VERDICTS: Readonly<Record<Verdict['kind'] | 'uneven', Verdict>> = {
+  uneven: {
+    kind: 'inconclusive',
+    reason: 'the split does not fit',
+    evidence: [],
+    sampleRatio: { ok: false, pValue: 1e-9 },
+  },
   healthy: { kind: 'healthy', reason: 'within the limits', evidence: [] },
   inconclusive: { kind: 'inconclusive', reason: 'not yet known', evidence: [] },
   rollback: { kind: 'rollback', reason: 'errors over the limit', evidence: [] },
@@ -80,7 +93,8 @@ export function driver(change: Partial<RolloutFacts> = {}) {
       return api;
     },
     start: (nowMs = 0) => api.run({ kind: 'start', nowMs }),
-    order: (kind: OrderName, nowMs: number, reason = '') => api.run({ kind, nowMs, by: 'bob', reason, expiresAtMs: null }),
+    order: (kind: OrderName, nowMs: number, reason = '') =>
+      api.run({ kind, nowMs, by: 'bob', reason, expiresAtMs: null }),
     approve: (nowMs: number, by: string, change: Partial<ApprovalOrder> = {}) =>
       api.run({
         kind: 'approve',
@@ -96,7 +110,12 @@ export function driver(change: Partial<RolloutFacts> = {}) {
     /** `more`: candidate requests since the last look. */
     look(nowMs: number, more: number, verdict: Verdict['kind'] = 'inconclusive', seen: Partial<Observed> = {}) {
       requests += more;
-      const observation = { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 1, shadowPairs: requests };
+      const observation = {
+        candidate: { ...NO_COUNTS, requests },
+        champion: NO_COUNTS,
+        windows: 1,
+        shadowPairs: requests,
+      };
       return api.run({ kind: 'observed', nowMs, observation, verdict: VERDICTS[verdict], ...seen });
     },
     weights: () => commands.flatMap((c) => (c.kind === 'route' ? [weightOf(c.routes)] : [])),

@@ -181,9 +181,13 @@ describe('orders', () => {
     d.order('pause', 1);
     expect(refusal(d.state, { kind: 'pause', expiresAtMs: null }, 2)).toBe('the rollout is paused already');
     d.send({ kind: 'abort', nowMs: 2, by: 'bob', reason: '', expiresAtMs: null });
-    expect(refusal(d.state, { kind: 'promote', expiresAtMs: null }, 2)).toBe('the traffic of prices is already going back to the champion');
+    expect(refusal(d.state, { kind: 'promote', expiresAtMs: null }, 2)).toBe(
+      'the traffic of prices is already going back to the champion',
+    );
     d.send({ kind: 'routed', nowMs: 2, generation: 20 });
-    expect(refusal(d.state, { kind: 'rollback', expiresAtMs: null }, 2)).toBe('the rollout of prices version 7 has ended (aborted)');
+    expect(refusal(d.state, { kind: 'rollback', expiresAtMs: null }, 2)).toBe(
+      'the rollout of prices version 7 has ended (aborted)',
+    );
   });
 
   it('wait for a pending change of the routing', () => {
