@@ -12,6 +12,9 @@ export const SECURITY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
+/** Of Trace Context, level 2. */
+export const TRACE_RESPONSE = 'traceresponse';
+
 export type ExtraHeaders = Readonly<Record<string, string>>;
 
 /**
@@ -25,10 +28,12 @@ export function answer(
   contentType: string | null,
   extra?: ExtraHeaders,
 ): Response {
+  const trace = c.get('trace');
   const headers: Record<string, string> = {
     ...SECURITY_HEADERS,
     ...(contentType === null ? {} : { 'content-type': contentType }),
     'x-request-id': c.get('requestId'),
+    ...(trace === undefined ? {} : { [TRACE_RESPONSE]: trace.response }),
     ...c.get('rateHeaders'),
     ...extra,
   };

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { ErrorForm } from './error-form.ts';
 import type { Ticket } from './overload/admission.ts';
 import type { Principal } from './security/key-directory.ts';
+import type { Trace } from './trace-context.ts';
 
 /** What a request carries through the middleware. `incoming` is absent where a test calls the app without a port. */
 export interface AppEnv {
@@ -11,6 +12,8 @@ export interface AppEnv {
     requestId: string;
     /** True when the caller gave the id. */
     requestIdGiven: boolean;
+    /** Where the caller named one. */
+    trace?: Trace;
     /** `performance.now()` when the request came in. */
     startedAt: number;
     /** Code of the problem answered, for the metrics. */

@@ -6,6 +6,7 @@ import { answer, answerJson } from './answers.ts';
 import type { ExtraHeaders } from './answers.ts';
 import type { AppEnv } from './app-env.ts';
 import type { Log } from './log.ts';
+import type { Trace } from './trace-context.ts';
 
 /** Connections to the database and to Temporal are retried about once a second: two seconds later is worth a try. */
 const RETRY_AFTER_SECONDS = 2;
@@ -90,18 +91,25 @@ function answerProblem(c: Context<AppEnv>, error: DomainError): Response {
  * What the caller is told. Anything that is not a broken rule is a defect: the log gets it whole, the caller an id to
  * ask with.
  */
-export function tellable(error: unknown, path: string, requestId: string, log: Log): DomainError {
+export function tellable(
+  error: unknown,
+  path: string,
+  requestId: string,
+  log: Log,
+  trace: Trace | null = null,
+): DomainError {
+  const ids = { requestId, ...(trace === null ? {} : { traceId: trace.traceId }) };
   if (error instanceof DomainError && error.code !== 'internal') {
     // Overload is no news after the first time: it is counted, and a line each would add to it.
     if (ERROR_CODES[error.code].status >= 500 && error.code !== 'overloaded') {
-      log.warn({ requestId, code: error.code, reason: error.message }, 'request not answered');
+      log.warn({ ...ids, code: error.code, reason: error.message }, 'request not answered');
     }
     return error;
   }
-  log.error({ requestId, route: path, err: error }, 'request failed unexpectedly');
+  log.error({ ...ids, route: path, err: error }, 'request failed unexpectedly');
   return new DomainError('internal', 'Something went wrong here. The log names the cause under the request id');
 }
 
 export function createErrorHandler(log: Log): (error: unknown, c: Context<AppEnv>) => Response {
-  return (error, c) => answerProblem(c, tellable(error, c.req.path, c.get('requestId'), log));
+  return (error, c) => answerProblem(c, tellable(error, c.req.path, c.get('requestId'), log, c.get('trace')));
 }

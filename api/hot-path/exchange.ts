@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Metrics } from '../../adapters/metrics.ts';
 import type { DomainError } from '../../domain/errors.ts';
-import { SECURITY_HEADERS } from '../answers.ts';
+import { SECURITY_HEADERS, TRACE_RESPONSE } from '../answers.ts';
 import type { ExtraHeaders } from '../answers.ts';
 import { describeProblem, PROBLEM_TYPE, tellable } from '../error-handler.ts';
 import { furtherRows } from '../limits/charge-rows.ts';
@@ -17,6 +17,8 @@ import type { PredictBatchBody } from '../predict-body.ts';
 import type { Protection } from '../protection.ts';
 import { checkDeclaredLength, checkJsonType, jsonOf } from '../request-body.ts';
 import type { KeyDirectory, Principal } from '../security/key-directory.ts';
+import { readTrace } from '../trace-context.ts';
+import type { Trace } from '../trace-context.ts';
 import type { OutcomeReceiver, PredictOutcome, Serving } from '../serving/contract.ts';
 import type { Endpoint } from './find-endpoint.ts';
 import type { PredictionAnswer, PredictionAnswers } from './prediction-answers.ts';
@@ -67,6 +69,8 @@ export class Exchange implements BodyReceiver, OutcomeReceiver {
   readonly #startedAt = performance.now();
   /** The caller's own. */
   readonly #requestId: string | null;
+  /** Where the caller named one. */
+  readonly #trace: Trace | null;
   #caller: Principal | null = null;
   /** `null` before it is let in. */
   #ticket: Ticket | null = null;
@@ -79,6 +83,7 @@ export class Exchange implements BodyReceiver, OutcomeReceiver {
     this.#endpoint = endpoint;
     this.#wire = wire;
     this.#requestId = usableRequestId(wire.headers['x-request-id']);
+    this.#trace = readTrace(wire.headers.traceparent);
   }
 
   begin(): void {
@@ -194,7 +199,7 @@ export class Exchange implements BodyReceiver, OutcomeReceiver {
     if (this.#isAnswered) return;
     const path = this.#wire.url;
     const requestId = this.#requestId ?? randomUUID();
-    const told = tellable(error, path, requestId, this.#deps.log);
+    const told = tellable(error, path, requestId, this.#deps.log, this.#trace);
     const { status, headers, json, code } = describeProblem(told, path, requestId);
     this.#wire.discard();
     this.#send(status, [...PROBLEM_HEADERS, ...Object.entries(headers).flat()], requestId, json, code);
@@ -205,9 +210,16 @@ export class Exchange implements BodyReceiver, OutcomeReceiver {
     if (this.#isAnswered) return;
     this.#isAnswered = true;
     this.#ticket?.end();
-    const rate = this.#rateHeaders;
-    this.#wire.send(status, rate === null ? headers : [...headers, ...Object.entries(rate).flat()], requestId, json);
+    this.#wire.send(status, this.#withOwn(headers), requestId, json);
     const durationMs = performance.now() - this.#startedAt;
     this.#deps.metrics.request({ method: 'POST', route: this.#endpoint.route, status, durationMs, error });
+  }
+
+  /** The list itself where there is nothing of this request's own: its text is known then. */
+  #withOwn(headers: readonly string[]): readonly string[] {
+    const rate = this.#rateHeaders;
+    const trace = this.#trace;
+    const limited = rate === null ? headers : [...headers, ...Object.entries(rate).flat()];
+    return trace === null ? limited : [...limited, TRACE_RESPONSE, trace.response];
   }
 }

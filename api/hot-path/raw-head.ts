@@ -35,6 +35,7 @@ const READ: ReadonlySet<string> = new Set<keyof RequestHeaders | 'host' | 'conne
   'content-type',
   'content-length',
   'x-request-id',
+  'traceparent',
 ]);
 
 /** Headers that change how the body or the connection is read, or what may be answered: none of them is for the lane. */
@@ -85,8 +86,9 @@ export function createHeadReader(endpointOf: EndpointFinder): (text: string) => 
     const seen = known.get(text);
     if (seen !== undefined) return seen;
     const head = readRawHead(text, endpointOf);
-    // An id of the caller's own makes every head another one.
-    if (head === null || head.headers['x-request-id'] !== undefined) return head;
+    // An id or a trace of the caller's own makes every head another one.
+    if (head?.headers['x-request-id'] !== undefined || head?.headers.traceparent !== undefined) return head;
+    if (head === null) return head;
     if (known.size >= KNOWN_HEADS_MAX) known.clear();
     known.set(text, head);
     return head;

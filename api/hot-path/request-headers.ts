@@ -8,6 +8,7 @@ export interface RequestHeaders {
   'content-length'?: string | undefined;
   'transfer-encoding'?: string | undefined;
   'x-request-id'?: string | undefined;
+  traceparent?: string | undefined;
 }
 
 type Name = keyof RequestHeaders;
@@ -15,6 +16,7 @@ type Name = keyof RequestHeaders;
 /** By the length of their names, which tells most other headers apart at once. */
 const NAMES_BY_LENGTH: ReadonlyMap<number, readonly Name[]> = new Map<number, readonly Name[]>([
   [9, ['x-api-key']],
+  [11, ['traceparent']],
   [12, ['content-type', 'x-request-id']],
   [13, ['authorization']],
   [14, ['content-length']],
