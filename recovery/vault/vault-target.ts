@@ -1,0 +1,163 @@
+import type { ObjectStore } from '../../adapters/object-stores/object-store.ts';
+import type { Digest } from '../../domain/artefacts.ts';
+import { DomainError } from '../../domain/errors.ts';
+import { artefactKey, manifestKey, setFileKey, SETS_PREFIX, setPrefix } from '../../domain/recovery/layout.ts';
+import { isSetId, type BackupManifest, type SetFile } from '../../domain/recovery/manifest.ts';
+import { createObjectWalStore } from '../postgres/object-wal-store.ts';
+import type { RestoreTarget } from '../restore/restore-target.ts';
+import { collect, counted, unpacked } from './file-content.ts';
+import { unwrapKey } from './keys.ts';
+import { corrupt } from './seal.ts';
+import { MANIFEST_BYTES_MAX, openManifest } from './sign-manifest.ts';
+import { envelopeName } from './stage-set.ts';
+import type { VaultKeys } from './vault-keys.ts';
+import { createWalCodec } from './wal-codec.ts';
+
+/** A set as it was found: readable, or with the reason why not. */
+export interface FoundSet {
+  readonly setId: string;
+  readonly manifest: BackupManifest | null;
+  readonly problem: DomainError | null;
+  /** Everything below the set's prefix, as it lies in the target. */
+  readonly storedBytes: number;
+  /** ISO 8601 of the newest verification that found nothing wrong. */
+  readonly verifiedAt: string | null;
+  readonly hold: string | null;
+}
+
+/** One target with everything in it: what restores, verifications and retention read. */
+export interface VaultTarget extends RestoreTarget {
+  readonly store: ObjectStore;
+  /** Oldest first; a set that was never completed has no manifest and is not among them. */
+  find(signal?: AbortSignal): Promise<readonly FoundSet[]>;
+  manifest(setId: string): Promise<BackupManifest>;
+  readFile(set: BackupManifest, file: SetFile, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+}
+
+const VERIFIED = /^verified\/(\d{8}T\d{9}Z)\.json$/;
+const HOLD_BYTES_MAX = 64 * 1024;
+
+export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTarget {
+  const { address } = store;
+  const readManifestOf = async (setId: string): Promise<BackupManifest> => {
+    if (!isSetId(setId)) {
+      const allowed = ['an id that `sluice backup list` shows, for example 20300131T120000Z-0f3a9c1b'];
+      throw new DomainError('invalidInput', `${setId.slice(0, 80)} is no id of a set`, [
+        { field: 'set', message: 'is no id', allowed },
+      ]);
+    }
+    const key = manifestKey(setId);
+    const bytes = await collect((await store.get(key)).content, MANIFEST_BYTES_MAX, key);
+    const { manifest } = openManifest(bytes, `${key} in ${address}`, keys.trusted);
+    if (manifest.setId !== setId) throw corrupt(key, `it is the manifest of ${manifest.setId}`);
+    return manifest;
+  };
+  const readFile = async (set: BackupManifest, file: SetFile, signal?: AbortSignal) => {
+    const key = setFileKey(set.setId, file.name);
+    const { content } = await store.get(key, signal === undefined ? {} : { signal });
+    const opened = unpacked(content, envelopeName(set.setId, file.name), () => keyOfSet(set, keys));
+    return checked(opened, file);
+  };
+  return {
+    store,
+    address,
+    manifest: readManifestOf,
+    readFile,
+    find: (signal) => findSets(store, readManifestOf, signal),
+    sets: async () => (await findSets(store, readManifestOf)).flatMap(({ manifest }) => manifest ?? []),
+    open: (set) => {
+      const signal = new AbortController().signal;
+      const open = (name: string): Promise<AsyncIterable<Uint8Array>> => {
+        const file = set.files.find((one) => one.name === name);
+        if (file === undefined) throw new DomainError('notFound', `The set ${set.setId} has no file ${name}`);
+        return readFile(set, file);
+      };
+      return Promise.resolve({ files: set.files, open, signal });
+    },
+    artefact: async (set, digest) => {
+      const { content } = await store.get(artefactKey(set.artefactGroup, digest));
+      return openArtefact(content, digest, set, keys);
+    },
+    wal: (systemId) => Promise.resolve(createObjectWalStore(store, systemId, createWalCodec(keys))),
+  };
+}
+
+/** The content of an artefact; fails at its end when it is not what its digest says. */
+export async function* openArtefact(
+  stored: AsyncIterable<Uint8Array>,
+  digest: Digest,
+  set: BackupManifest,
+  { identities }: Pick<VaultKeys, 'identities'>,
+): AsyncGenerator<Uint8Array> {
+  const content = unpacked(stored, digest, (header) =>
+    unwrapKey(header.wrappedKey ?? '', identities, set.encryption?.recipients ?? []),
+  );
+  yield* counted(content, ({ sha256 }) => {
+    if (sha256 !== digest) throw corrupt(`artefact ${digest}`, `its content has the digest ${sha256}`);
+  });
+}
+
+async function keyOfSet({ setId, encryption }: BackupManifest, keys: VaultKeys): Promise<Buffer> {
+  if (encryption === null) throw corrupt(setId, 'a file is sealed although the manifest names no key');
+  return unwrapKey(encryption.wrappedKey, keys.identities, encryption.recipients);
+}
+
+async function* checked(content: AsyncIterable<Uint8Array>, file: SetFile): AsyncGenerator<Uint8Array> {
+  yield* counted(content, ({ bytes, sha256 }) => {
+    if (bytes === file.bytes && sha256 === file.sha256) return;
+    throw corrupt(file.name, `${bytes} bytes with the digest ${sha256} instead of ${file.bytes} with ${file.sha256}`);
+  });
+}
+
+/** One listing for all sets; manifests are read one after the other. */
+async function findSets(
+  store: ObjectStore,
+  readManifestOf: (setId: string) => Promise<BackupManifest>,
+  signal?: AbortSignal,
+): Promise<readonly FoundSet[]> {
+  const seen = new Map<string, { names: string[]; bytes: number }>();
+  for await (const { key, bytes } of store.list(SETS_PREFIX, signal === undefined ? {} : { signal })) {
+    const setId = key.slice(SETS_PREFIX.length).split('/')[0] ?? '';
+    const entry = seen.get(setId) ?? { names: [], bytes: 0 };
+    entry.names.push(key.slice(setPrefix(setId).length));
+    entry.bytes += bytes;
+    seen.set(setId, entry);
+  }
+  const found: FoundSet[] = [];
+  for (const [setId, { names, bytes }] of [...seen].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!isSetId(setId) || !names.includes('manifest.json')) continue;
+    const read = await readManifestOf(setId).then(
+      (manifest) => ({ manifest, problem: null }),
+      (error: unknown) => {
+        if (error instanceof DomainError && error.code !== 'unavailable') return { manifest: null, problem: error };
+        throw error;
+      },
+    );
+    const hold = names.includes('hold.json') ? await readHold(store, setId) : null;
+    found.push({ setId, ...read, storedBytes: bytes, verifiedAt: newestVerification(names), hold });
+  }
+  return found;
+}
+
+function newestVerification(names: readonly string[]): string | null {
+  const stamp = names
+    .flatMap((name) => VERIFIED.exec(name)?.[1] ?? [])
+    .sort()
+    .at(-1);
+  if (stamp === undefined) return null;
+  const [, y = '', mo = '', d = '', h = '', mi = '', s = '', ms = ''] =
+    /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(\d{3})Z$/.exec(stamp) ?? [];
+  return `${y}-${mo}-${d}T${h}:${mi}:${s}.${ms}Z`;
+}
+
+async function readHold(store: ObjectStore, setId: string): Promise<string> {
+  const { content } = await store.get(`${setPrefix(setId)}hold.json`);
+  const bytes = await collect(content, HOLD_BYTES_MAX, 'hold.json');
+  try {
+    const { reason } = JSON.parse(bytes.toString('utf8')) as { readonly reason?: unknown };
+    return typeof reason === 'string' && reason !== '' ? reason : 'held';
+  } catch {
+    // Whatever it says, somebody wanted the set kept.
+    return 'held';
+  }
+}
