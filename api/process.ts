@@ -68,6 +68,7 @@ function connectAll(config: Config, log: Log) {
     versions: registry.versions,
     artefacts,
     records: registry.records,
+    instances: registry.instances,
     home: config.home,
     metrics,
     log,

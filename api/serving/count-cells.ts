@@ -2,6 +2,7 @@ import type { CountsRow } from '../../db/ports.ts';
 import { addCounts, NO_COUNTS } from '../../domain/records.ts';
 import type { VariantCounts } from '../../domain/records.ts';
 import type { Route, RoutingTable } from '../../domain/routing.ts';
+import { SCORE_BINS } from '../../domain/verdict.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -11,6 +12,8 @@ interface Cell {
   readonly of: Pick<CountsRow, 'model' | 'rolloutId' | 'variant' | 'version'>;
   window: Mutable<VariantCounts>;
   windowStartMs: number;
+  /** Answers of the window by score; `null` outside of rollouts, where nobody compares them. */
+  bins: number[] | null;
   /** Everything before the open window. */
   before: VariantCounts;
 }
@@ -30,7 +33,15 @@ export class CountCells {
     return this.#open.size > 0;
   }
 
-  count(table: RoutingTable, route: Route, error: boolean, slow: boolean, latencyMs: number): void {
+  /** `score`: 0..1, `null` where there is no answer. */
+  count(
+    table: RoutingTable,
+    route: Route,
+    error: boolean,
+    slow: boolean,
+    latencyMs: number,
+    score: number | null,
+  ): void {
     const cell = this.#cellOf(table, route);
     const { window } = cell;
     if (window.requests === 0) {
@@ -41,6 +52,10 @@ export class CountCells {
     if (error) window.errors += 1;
     if (slow) window.slow += 1;
     window.latencySumMs += latencyMs;
+    if (score === null || cell.of.rolloutId === null) return;
+    cell.bins ??= new Array<number>(SCORE_BINS).fill(0);
+    const bin = Math.min(SCORE_BINS - 1, Math.floor(score * SCORE_BINS));
+    cell.bins[bin] = (cell.bins[bin] ?? 0) + 1;
   }
 
   totals(table: RoutingTable, route: Route): VariantCounts {
@@ -51,9 +66,11 @@ export class CountCells {
   /** Closes the open windows; late counts of a route that is gone open a new one all the same. */
   cutWindows(): CutWindow[] {
     const cut = [...this.#open].map((cell) => {
-      const row = { ...cell.of, windowStartMs: cell.windowStartMs, ...cell.window };
+      const scored = cell.bins === null ? {} : { scoreBins: cell.bins };
+      const row = { ...cell.of, windowStartMs: cell.windowStartMs, ...cell.window, ...scored };
       cell.before = addCounts(cell.before, cell.window);
       cell.window = { ...NO_COUNTS };
+      cell.bins = null;
       return row;
     });
     this.#open.clear();
@@ -81,6 +98,7 @@ export class CountCells {
       of: { model: table.model, rolloutId: table.rolloutId, variant, version },
       window: { ...NO_COUNTS },
       windowStartMs: 0,
+      bins: null,
       before: NO_COUNTS,
     };
     this.#cells.set(key, cell);

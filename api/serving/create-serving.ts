@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { RecordStore, RoutingStore, VersionStore } from '../../db/ports.ts';
+import type { InstanceStore } from '../../db/rollout-ports.ts';
 import type { ArtefactStore } from '../../domain/artefacts.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { ServedModel, Serving, ServingStatus } from './contract.ts';
 import { createExplanations } from './explanations.ts';
+import { createInstanceReports } from './instance-reports.ts';
 import type { AdoptedRouting } from './model-routing.ts';
 import type { ServingLog, ServingMetrics } from './ports.ts';
 import { Predictor } from './predictor.ts';
@@ -11,6 +14,7 @@ import { createRecordSink } from './record-sink.ts';
 import type { RecordSink } from './record-sink.ts';
 import { createRoutingFile } from './routing-file.ts';
 import { RoutingSnapshots } from './routing-snapshots.ts';
+import { createShadowCopies } from './shadow-copies.ts';
 import { createVariantCounters } from './variant-counters.ts';
 import type { VariantCounters } from './variant-counters.ts';
 import { VersionBreakers } from './version-breakers.ts';
@@ -24,7 +28,9 @@ export interface ServingDeps {
   readonly routing: Pick<RoutingStore, 'all' | 'listen'>;
   readonly versions: Pick<VersionStore, 'find'>;
   readonly artefacts: Pick<ArtefactStore, 'read'>;
-  readonly records: Pick<RecordStore, 'savePredictions' | 'saveCounts'>;
+  readonly records: Pick<RecordStore, 'savePredictions' | 'saveCounts' | 'saveShadowCounts'>;
+  /** Where it is told what is served. Default: nowhere. */
+  readonly instances?: Pick<InstanceStore, 'report' | 'leave'>;
   /** Folder of the routing's file, `routing.json`. */
   readonly home: string;
   readonly metrics: ServingMetrics;
@@ -51,6 +57,7 @@ export function createServing(deps: ServingDeps): RunningServing {
   const { log, metrics, records, closeLimitMs = CLOSE_LIMIT_MS } = deps;
   const sink = deps.sink ?? createRecordSink({ records, log });
   const counters = createVariantCounters({ records, log });
+  const shadows = createShadowCopies({ records, log });
   const cache = createVersionCache({
     find: (model, version) => deps.versions.find(model, version),
     artefacts: deps.artefacts,
@@ -62,8 +69,16 @@ export function createServing(deps: ServingDeps): RunningServing {
     cache,
     file: createRoutingFile(join(deps.home, 'routing.json'), log),
     log,
-    onAdopted: (tables) => counters.retain(tables),
+    onAdopted: (tables) => {
+      counters.retain(tables);
+      reports?.adopted();
+    },
   });
+  const { instances } = deps;
+  const reports =
+    instances === undefined
+      ? null
+      : createInstanceReports({ instance: randomUUID(), instances, routings: () => snapshots.all(), log });
   const explanations = createExplanations({
     artefacts: deps.artefacts,
     find: (model, version) => snapshots.find(model)?.versions.get(version),
@@ -71,10 +86,13 @@ export function createServing(deps: ServingDeps): RunningServing {
   });
   const breakers = new VersionBreakers(log);
   const current = (model: string): AdoptedRouting | undefined => snapshots.find(model);
-  const predictor = new Predictor({ current, sink, counters, breakers, metrics, log });
+  const predictor = new Predictor({ current, sink, counters, breakers, metrics, log, shadows });
 
   return {
-    start: () => snapshots.start(),
+    start: async () => {
+      await snapshots.start();
+      reports?.start();
+    },
     predict: async (model, requests) => predictor.predict(routingFor(snapshots, model), requests),
     predictOne: (model, request, receiver) => predictor.predictOne(routingFor(snapshots, model), request, receiver),
     explain: (model, version, row) => explanations.explain(model, version, row),
@@ -87,9 +105,9 @@ export function createServing(deps: ServingDeps): RunningServing {
       recordsDropped: sink.dropped(),
     }),
     close: async () => {
-      await snapshots.close();
+      await Promise.all([snapshots.close(), reports?.close(closeLimitMs)]);
       await cache.closeAll();
-      await Promise.all([sink.close(closeLimitMs), counters.close(closeLimitMs)]);
+      await Promise.all([sink, counters, shadows].map((part) => part.close(closeLimitMs)));
     },
   };
 }

@@ -1,4 +1,5 @@
 import { NO_SERVING_POLICY } from '../../domain/serving-policy.ts';
+import type { Route } from '../../domain/routing.ts';
 import type { RoutedModel } from '../../domain/serving-policy.ts';
 import type { CachedVersion, VersionAddress, VersionCache } from './version-cache.ts';
 import type { ServingLog } from './ports.ts';
@@ -12,6 +13,8 @@ export interface AdoptedRouting {
   readonly table: RoutedModel;
   /** Also the version before, where the policy falls back to it. */
   readonly versions: ReadonlyMap<number, CachedVersion>;
+  /** Asked after the answers, for nobody. */
+  readonly shadow: Route | null;
 }
 
 export interface ModelRoutingDeps {
@@ -86,7 +89,8 @@ export class ModelRouting {
         const versions = await this.#load(table);
         // Closing has released the versions.
         if (this.#closed) return;
-        this.#takeOver({ table, versions });
+        const shadow = table.routes.find((route) => route.variant === 'shadow') ?? null;
+        this.#takeOver({ table, versions, shadow });
       } catch (error) {
         this.#noteFailure(table, error);
       }
@@ -103,23 +107,32 @@ export class ModelRouting {
   async #load(table: RoutedModel): Promise<ReadonlyMap<number, CachedVersion>> {
     const { cache, addressOf } = this.#deps;
     const versions = new Map<number, CachedVersion>();
-    for (const { version } of table.routes) {
-      if (versions.has(version)) continue;
+    for (const { version, variant } of table.routes) {
+      if (versions.has(version) || variant === 'shadow') continue;
       versions.set(version, await cache.acquire(table.model, version, addressOf(table.model, version)));
     }
     await this.#loadFallback(table, versions);
+    for (const { version, variant } of table.routes) {
+      if (variant === 'shadow')
+        await this.#loadUnneeded(table.model, version, versions, 'the shadow could not be loaded');
+    }
     return versions;
   }
 
-  /** A version that is only there in case of need must not keep the others from answering. */
   async #loadFallback({ model, policy = NO_SERVING_POLICY }: RoutedModel, versions: Map<number, CachedVersion>) {
-    const { previous: version, fallback } = policy;
-    if (fallback.kind !== 'previous' || version === null || versions.has(version)) return;
+    const { previous, fallback } = policy;
+    if (fallback.kind !== 'previous' || previous === null) return;
+    await this.#loadUnneeded(model, previous, versions, 'the version to fall back to could not be loaded');
+  }
+
+  /** A version that no answer needs now must not keep the others from answering. */
+  async #loadUnneeded(model: string, version: number, versions: Map<number, CachedVersion>, trouble: string) {
+    if (versions.has(version)) return;
     const { cache, addressOf, log } = this.#deps;
     try {
       versions.set(version, await cache.acquire(model, version, addressOf(model, version)));
     } catch (error) {
-      log.warn({ err: error, model, version }, 'the version to fall back to could not be loaded');
+      log.warn({ err: error, model, version }, trouble);
     }
   }
 

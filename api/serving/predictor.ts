@@ -13,6 +13,7 @@ import type { ServingLog, ServingMetrics } from './ports.ts';
 import { createRareLog } from './rare-log.ts';
 import type { RecordSink } from './record-sink.ts';
 import { ResultCaches, scoreCached } from './result-cache.ts';
+import type { ShadowCopies } from './shadow-copies.ts';
 import { SingleRows } from './single-rows.ts';
 import type { SingleRow } from './single-row.ts';
 import type { VariantCounters } from './variant-counters.ts';
@@ -30,6 +31,8 @@ export interface PredictorDeps {
   readonly breakers: Pick<VersionBreakers, 'run' | 'isClosed' | 'noteSuccess' | 'noteFailure'>;
   readonly metrics: ServingMetrics;
   readonly log: ServingLog;
+  /** Absent: shadows are not asked. */
+  readonly shadows?: Pick<ShadowCopies, 'offer'>;
 }
 
 /** One call: the routing it began with holds until its end. */
@@ -267,7 +270,12 @@ export class Predictor {
     const latencyMs = performance.now() - call.startedMs;
     const answer = answerOf({ requestId, table, route, signature, probability, latencyMs, warnings, isDegraded });
     row.outcome = answer;
-    if (!isDegraded) this.#deps.counters.count(table, route, false, latencyMs > call.slowMs, latencyMs);
+    if (!isDegraded) {
+      this.#deps.counters.count(table, route, false, latencyMs > call.slowMs, latencyMs, probability);
+      if (call.routing.shadow !== null) {
+        this.#deps.shadows?.offer(call.routing, request.features, request.entityId ?? requestId, answer);
+      }
+    }
     this.#deps.metrics.observe(table.model, route.version, route.variant, isDegraded ? 'degraded' : 'ok', latencyMs);
     this.#deps.sink.write(recordOf(answer, table, request));
     return true;
@@ -278,7 +286,7 @@ export class Predictor {
     const { table } = call.routing;
     const latencyMs = performance.now() - call.startedMs;
     for (let i = 0; i < rows; i += 1) {
-      this.#deps.counters.count(table, route, true, latencyMs > call.slowMs, latencyMs);
+      this.#deps.counters.count(table, route, true, latencyMs > call.slowMs, latencyMs, null);
       this.#deps.metrics.observe(table.model, route.version, route.variant, status, latencyMs);
     }
   }

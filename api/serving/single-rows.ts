@@ -75,9 +75,12 @@ export class SingleRows implements SingleRowEnds {
       warnings,
       isDegraded: false,
     });
-    counters.count(table, route, false, latencyMs > table.slowMs, latencyMs);
+    counters.count(table, route, false, latencyMs > table.slowMs, latencyMs, probability);
     metrics.observe(table.model, route.version, route.variant, 'ok', latencyMs);
     sink.write(recordOf(row.answer, table, row.request));
+    if (routing.shadow !== null) {
+      this.#deps.shadows?.offer(routing, row.request.features, row.request.entityId ?? requestId, row.answer);
+    }
     this.#leaveWhenFlushed(row);
   }
 

@@ -12,8 +12,18 @@ const FLUSH_EVERY_MS = 1_000;
 const LOG_EVERY_MS = 60_000;
 
 export interface VariantCounters {
-  /** `slow` is the caller's judgement against the table's `slowMs`. Never waits and never throws. */
-  count(table: RoutingTable, route: Route, error: boolean, slow: boolean, latencyMs: number): void;
+  /**
+   * `slow` is the caller's judgement against the table's `slowMs`; `score` (0..1) is `null` where there is no answer.
+   * Never waits and never throws.
+   */
+  count(
+    table: RoutingTable,
+    route: Route,
+    error: boolean,
+    slow: boolean,
+    latencyMs: number,
+    score: number | null,
+  ): void;
   /** Since this process first routed this way. */
   totals(table: RoutingTable, route: Route): VariantCounts;
   /** Forgets the totals of routes that are in none of the tables, once their counts are written. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createServing } from '../../api/serving/create-serving.ts';
 import type { RunningServing, ServingDeps } from '../../api/serving/create-serving.ts';
 import type { CountsRow, VersionRow } from '../../db/ports.ts';
+import type { ShadowCountsRow } from '../../db/rollout-ports.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { PredictionRecord } from '../../domain/records.ts';
 import type { Route } from '../../domain/routing.ts';
@@ -21,6 +22,7 @@ export class ServingWorld {
   readonly blobs = new Map<string, Uint8Array>();
   readonly saved: PredictionRecord[] = [];
   readonly counts: CountsRow[] = [];
+  readonly pairs: ShadowCountsRow[] = [];
   readonly observed: { version: number; variant: string; status: string }[] = [];
   readonly batches: number[] = [];
   readonly logged: string[] = [];
@@ -101,6 +103,7 @@ export class ServingWorld {
       records: {
         savePredictions: (records) => this.#answer(() => void this.saved.push(...records)),
         saveCounts: (rows) => this.#answer(() => void this.counts.push(...rows)),
+        saveShadowCounts: (rows) => this.#answer(() => void this.pairs.push(...rows)),
       },
       metrics: {
         observe: (_, version, variant, status) => this.observed.push({ version, variant, status }),

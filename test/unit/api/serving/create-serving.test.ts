@@ -95,7 +95,7 @@ describe('a prediction', () => {
   it('waits for nothing: with a database that never answers it is answered all the same', async () => {
     world.route('m', [champion(1)]);
     const never = new Promise<never>(() => undefined);
-    const records = { savePredictions: () => never, saveCounts: () => never };
+    const records = { savePredictions: () => never, saveCounts: () => never, saveShadowCounts: () => never };
     const serving = await world.started({ records, closeLimitMs: 50 });
     for (let i = 0; i < 600; i += 1) await one(serving);
     expect(serving.status().recordsQueued).toBe(600);

@@ -29,6 +29,7 @@ function routing(routes: readonly (Route & { loaded: LoadedModel })[], slowMs = 
     versions: new Map(
       routes.map((r) => [r.version, { model: 'm', version: r.version, manifestDigest: '', loaded: r.loaded }]),
     ),
+    shadow: null,
   };
 }
 

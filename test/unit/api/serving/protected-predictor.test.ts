@@ -65,6 +65,7 @@ function setUp(
         { model: 'm', version: Number(number), manifestDigest: '', loaded },
       ]),
     ),
+    shadow: null,
   };
   const counted: { version: number; error: boolean }[] = [];
   const observed: string[] = [];

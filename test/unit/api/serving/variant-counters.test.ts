@@ -41,9 +41,9 @@ describe('the variant counters', () => {
     const { counters, rows } = countersWith(() => Promise.resolve());
     const t = table();
     vi.setSystemTime(5_000);
-    counters.count(t, t.routes[0]!, false, false, 2);
-    counters.count(t, t.routes[0]!, true, true, 3);
-    counters.count(t, t.routes[1]!, false, true, 4);
+    counters.count(t, t.routes[0]!, false, false, 2, 0.5);
+    counters.count(t, t.routes[0]!, true, true, 3, 0.5);
+    counters.count(t, t.routes[1]!, false, true, 4, 0.5);
     await vi.advanceTimersByTimeAsync(1000);
     expect(rows()).toMatchObject([
       { model: 'm', rolloutId: 'r', variant: 'champion', version: 1, requests: 2, errors: 1, slow: 1, latencySumMs: 5 },
@@ -57,8 +57,8 @@ describe('the variant counters', () => {
   it('goes on counting for a route when the table is replaced by one with the same route', () => {
     const { counters } = countersWith(() => Promise.resolve());
     const [before, after] = [table(1), table(2)];
-    counters.count(before, before.routes[1]!, false, false, 1);
-    counters.count(after, after.routes[1]!, false, false, 1);
+    counters.count(before, before.routes[1]!, false, false, 1, 0.5);
+    counters.count(after, after.routes[1]!, false, false, 1, 0.5);
     expect(counters.totals(after, after.routes[1]!).requests).toBe(2);
     const other = table(3, 'other rollout');
     expect(counters.totals(other, other.routes[1]!).requests).toBe(0);
@@ -89,7 +89,7 @@ describe('the variant counters', () => {
           else if (s.kind === 'time') await vi.advanceTimersByTimeAsync(s.ms);
           else if (s.kind === 'retain') counters.retain([tables[s.of]!]);
           else {
-            counters.count(tables[s.of]!, tables[s.of]!.routes[s.route]!, false, false, 1);
+            counters.count(tables[s.of]!, tables[s.of]!.routes[s.route]!, false, false, 1, 0.5);
             counted += 1;
           }
         }
