@@ -30,13 +30,22 @@ export interface JournalGauges {
   readonly rejected: number;
   /** Records that the journal could not take: they wait in memory. */
   readonly spilled: number;
+  /** Of these, given up. */
+  readonly lost?: number;
+}
+
+export interface FleetGauges {
+  readonly serving: number;
+  /** Since the start, as those replaced. */
+  readonly crashes: number;
+  readonly recycled: number;
 }
 
 export interface Metrics extends PredictionMetrics, ProtectionMetrics, VersionMetrics {
   watchServing(read: () => ServingGauges): void;
   watchJournal(read: () => JournalGauges): void;
   /** In the primary alone: the processes it keeps. */
-  watchFleet(read: () => { readonly serving: number; readonly crashes: number }): void;
+  watchFleet(read: () => FleetGauges): void;
   readonly contentType: string;
   text(): Promise<string>;
   /** For the process that adds several up. */
@@ -149,13 +158,21 @@ function createJournalMetrics(registry: Registry, read: () => JournalGauges): vo
   counter('journal_dropped_records_total', 'Prediction records lost at the bound of the journal', (j) => j.dropped);
   counter('journal_rejected_records_total', 'Prediction records put aside: refused or damaged', (j) => j.rejected);
   counter('journal_spilled_records_total', 'Prediction records the journal could not take', (j) => j.spilled);
+  counter('journal_lost_records_total', 'Of those spilled, given up: memory full, or killed', (j) => j.lost ?? 0);
 }
 
-function createFleetMetrics(
-  registry: Registry,
-  read: () => { readonly serving: number; readonly crashes: number },
-): void {
+function createFleetMetrics(registry: Registry, read: () => FleetGauges): void {
   const registers = [registry];
+  const counter = (name: string, help: string, value: (fleet: FleetGauges) => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value(read()));
+      },
+    });
   new Gauge({
     name: 'api_processes',
     help: 'Processes of the API that answer now',
@@ -164,13 +181,6 @@ function createFleetMetrics(
       this.set(read().serving);
     },
   });
-  new Counter({
-    name: 'api_process_crashes_total',
-    help: 'Processes of the API that ended by themselves, and were replaced',
-    registers,
-    collect() {
-      this.reset();
-      this.inc(read().crashes);
-    },
-  });
+  counter('api_process_crashes_total', 'Processes that ended by themselves, and were replaced', (f) => f.crashes);
+  counter('api_process_recycles_total', 'Processes replaced as their memory had grown', (f) => f.recycled);
 }

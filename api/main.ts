@@ -7,7 +7,6 @@ import type { Config } from '../adapters/config.ts';
 import { createLogger } from '../adapters/logger.ts';
 import { readContainerLimits } from './cluster/container-limits.ts';
 import { createFleet } from './cluster/fleet.ts';
-import type { Fleet } from './cluster/fleet.ts';
 import { createForker } from './cluster/fork-process.ts';
 import { planProcesses } from './cluster/plan-processes.ts';
 import { failStart } from './fail-start.ts';
@@ -16,19 +15,20 @@ import { onDefect, onStop } from './process-lifecycle.ts';
 import type { PrimaryDuties } from './primary-duties.ts';
 import { requireAddresses } from './service-addresses.ts';
 
-function prepareFleet(config: Config, log: Log, duties: Promise<PrimaryDuties>): Fleet {
+function prepareFleet(config: Config, log: Log, duties: Promise<PrimaryDuties>) {
   const limits = readContainerLimits();
   const plan = planProcesses(limits, config.apiProcesses);
   log.info({ ...plan, cpus: limits.cpus, memoryBytes: limits.memoryBytes }, 'starting');
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return createFleet({
+  const fleet = createFleet({
     processes: plan.processes,
     port: config.port,
     fork: createForker({ module: new URL(`./process.${extension}`, import.meta.url), heapMb: plan.heapMb }),
     log,
-    onStarted: (process) => void duties.then(({ answers }) => answers.serve(process)),
-    onExited: (process) => void duties.then(({ answers }) => answers.forget(process)),
+    onStarted: (process) => void duties.then((begun) => begun.serve(process)),
+    onExited: (process, exit) => void duties.then((begun) => begun.forget(process, exit)),
   });
+  return { fleet, memoryLimitMb: config.processMemoryMb ?? plan.memoryLimitMb };
 }
 
 async function main(): Promise<void> {
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const duties = new Promise<PrimaryDuties>((resolve) => {
     begin = resolve;
   });
-  const fleet = prepareFleet(config, log, duties);
+  const { fleet, memoryLimitMb } = prepareFleet(config, log, duties);
   const started = fleet.start();
   started.catch(() => undefined);
   onStop(log, async () => {
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   });
   // Loaded behind the start of the processes: the database driver takes as long as a model.
   const { startPrimaryDuties } = await import('./primary-duties.ts');
-  begin(startPrimaryDuties({ config, databaseUrl, fleet, log }));
+  begin(startPrimaryDuties({ config, databaseUrl, fleet, memoryLimitMb, log }));
   const { port } = await started;
   log.info({ host: config.host, port, processes: fleet.serving().length }, 'ready');
   process.send?.({ type: 'ready', port });

@@ -2,17 +2,24 @@ import type { Config } from '../adapters/config.ts';
 import { createMetrics } from '../adapters/metrics.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { createFleetAnswers } from './cluster/fleet-answers.ts';
-import type { FleetAnswers } from './cluster/fleet-answers.ts';
-import type { Fleet } from './cluster/fleet.ts';
+import type { Exit, Fleet, ServingProcess } from './cluster/fleet.ts';
+import { createMemoryWatch } from './cluster/memory-watch.ts';
+import { createRecordLosses } from './cluster/record-losses.ts';
 import { createJournalShipper } from './journal/journal-shipper.ts';
 import { lendLimits } from './limits/lend-limits.ts';
 import type { Log } from './log.ts';
 
 /** What is not shipped by then is shipped by the next start. */
 const JOURNAL_CLOSE_LIMIT_MS = 2_000;
+/** How often the processes are looked at: what a killed one has told is this old at most. */
+const LOOK_EVERY_MS = 2_000;
+const LOOK_LIMIT_MS = 1_000;
 
 export interface PrimaryDuties {
-  readonly answers: FleetAnswers;
+  /** Lets a process ask. */
+  serve(process: ServingProcess): void;
+  /** Its counts stay in the sums. */
+  forget(process: ServingProcess, exit: Exit): void;
   close(): Promise<void>;
 }
 
@@ -20,31 +27,58 @@ export interface PrimaryDutiesDeps {
   readonly config: Pick<Config, 'journal'>;
   readonly databaseUrl: string;
   readonly fleet: Fleet;
+  /** Of a serving process, MB: above it one that has grown is replaced. */
+  readonly memoryLimitMb: number;
   readonly log: Log;
 }
 
 /** What is done once for all serving processes: their journals are shipped, their metrics added up. */
-export function startPrimaryDuties({ config, databaseUrl, fleet, log }: PrimaryDutiesDeps): PrimaryDuties {
+export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
+  const { config, databaseUrl, fleet, memoryLimitMb, log } = deps;
   const database = createRegistry(databaseUrl, { applicationName: 'sluice-api-primary' });
   const { dir, ...bounds } = config.journal;
   const shipper = createJournalShipper({ dir, store: database.registry.journal, bounds, log });
   const metrics = createMetrics();
-  metrics.watchJournal(() => ({ ...shipper.status(), spilled: 0 }));
-  metrics.watchFleet(() => ({ serving: fleet.serving().length, crashes: fleet.crashes() }));
+  const losses = createRecordLosses(log);
+  const memory = createMemoryWatch({ fleet, limitMb: memoryLimitMb, log });
+  metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
+  metrics.watchFleet(() => {
+    return { serving: fleet.serving().length, crashes: fleet.crashes(), recycled: memory.recycled() };
+  });
   const limits = lendLimits();
-  const answers = createFleetAnswers({ fleet, metrics, journal: () => shipper.status() });
+  const answers = createFleetAnswers({
+    fleet,
+    metrics,
+    journal: () => shipper.status(),
+    losses,
+    recycled: () => memory.recycled(),
+  });
+  const look = setInterval(() => {
+    for (const process of fleet.serving()) {
+      process.link.ask('state', null, LOOK_LIMIT_MS).then(
+        (state) => {
+          if (!fleet.serving().includes(process)) return;
+          losses.note(process, state);
+          memory.note(process, state);
+        },
+        // One that is busy or gone is looked at the next time, or never again.
+        () => undefined,
+      );
+    }
+  }, LOOK_EVERY_MS);
+  look.unref();
   return {
-    answers: {
-      serve: (process) => {
-        answers.serve(process);
-        limits.lendTo(process);
-      },
-      forget: (process) => {
-        answers.forget(process);
-        limits.forget(process);
-      },
+    serve: (process) => {
+      answers.serve(process);
+      limits.lendTo(process);
+    },
+    forget: (process, exit) => {
+      answers.forget(process);
+      losses.forget(process, exit);
+      limits.forget(process);
     },
     close: async () => {
+      clearInterval(look);
       limits.close();
       await shipper.close(JOURNAL_CLOSE_LIMIT_MS);
       await database.close();

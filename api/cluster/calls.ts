@@ -32,6 +32,10 @@ export interface FleetOverview {
   readonly processes: readonly ProcessState[];
   /** Serving processes that ended by themselves since the start. */
   readonly crashes: number;
+  /** Serving processes replaced since the start because they had grown. Absent: not watched. */
+  readonly recycled?: number;
+  /** Records given up by processes, those that are gone included. Absent: as the processes say. */
+  readonly recordsLost?: number;
   /** `null` where predictions are not journalled. */
   readonly journal: JournalHealth | null;
 }

@@ -1,9 +1,10 @@
 import { aggregateMetrics } from '../../adapters/metrics-snapshot.ts';
 import type { MetricsSnapshot } from '../../adapters/metrics-snapshot.ts';
 import type { JournalStatus } from '../journal/journal-shipper.ts';
-import type { FleetOverview, JournalHealth, ProcessState } from './calls.ts';
+import type { FleetOverview, ProcessState } from './calls.ts';
 import { DepartedMetrics } from './departed-metrics.ts';
 import type { Fleet, ServingProcess } from './fleet.ts';
+import type { RecordLosses } from './record-losses.ts';
 import { createSharedAnswer } from './shared-answer.ts';
 
 /** However often it is scraped, the processes are asked once a second at most. */
@@ -17,6 +18,8 @@ export interface FleetAnswersDeps {
   readonly metrics: { snapshot(): Promise<MetricsSnapshot> };
   /** Of the shipper. */
   readonly journal: () => JournalStatus;
+  readonly losses: Pick<RecordLosses, 'note' | 'totals'>;
+  readonly recycled?: () => number;
 }
 
 export interface FleetAnswers {
@@ -27,7 +30,8 @@ export interface FleetAnswers {
 }
 
 /** What the primary tells a serving process of all of them. */
-export function createFleetAnswers({ fleet, metrics, journal }: FleetAnswersDeps): FleetAnswers {
+export function createFleetAnswers(deps: FleetAnswersDeps): FleetAnswers {
+  const { fleet, metrics, journal, losses, recycled } = deps;
   const departed = new DepartedMetrics();
 
   async function gather<T>(ask: (process: ServingProcess) => Promise<T>): Promise<readonly T[]> {
@@ -36,8 +40,20 @@ export function createFleetAnswers({ fleet, metrics, journal }: FleetAnswersDeps
   }
 
   const overview = createSharedAnswer(async (): Promise<FleetOverview> => {
-    const processes = await gather<ProcessState>(({ link }) => link.ask('state', null, ASK_LIMIT_MS));
-    return { processes, crashes: fleet.crashes(), journal: describeJournal(journal(), processes) };
+    const processes = await gather<ProcessState>(async (process) => {
+      const state = await process.link.ask('state', null, ASK_LIMIT_MS);
+      losses.note(process, state);
+      return state;
+    });
+    const { spilled, lost } = losses.totals();
+    const notWritable = processes.some(({ journal: own }) => own?.notWritable === true);
+    return {
+      processes,
+      crashes: fleet.crashes(),
+      journal: { ...journal(), spilled, notWritable },
+      recordsLost: lost,
+      ...(recycled === undefined ? {} : { recycled: recycled() }),
+    };
   }, KEEP_MS);
 
   const metricsText = createSharedAnswer(async (): Promise<string> => {
@@ -61,13 +77,5 @@ export function createFleetAnswers({ fleet, metrics, journal }: FleetAnswersDeps
       });
     },
     forget: (process) => departed.add(process),
-  };
-}
-
-function describeJournal(shipper: JournalStatus, processes: readonly ProcessState[]): JournalHealth {
-  return {
-    ...shipper,
-    spilled: processes.reduce((sum, { journal }) => sum + (journal?.spilled ?? 0), 0),
-    notWritable: processes.some(({ journal }) => journal?.notWritable === true),
   };
 }

@@ -25,7 +25,7 @@ export interface FleetDeps {
   readonly log: Log;
   /** Called for every process, before it is asked anything. */
   readonly onStarted: (process: ServingProcess) => void;
-  readonly onExited: (process: ServingProcess) => void;
+  readonly onExited: (process: ServingProcess, exit: Exit) => void;
 }
 
 export interface Fleet {
@@ -35,8 +35,22 @@ export interface Fleet {
   serving(): readonly ServingProcess[];
   /** Processes that ended by themselves since the start. */
   crashes(): number;
+  /**
+   * Replaces a process by a fresh one, which answers before the old one closes its port and drains. False: it was not
+   * replaced, and serves on as long as it lives.
+   */
+  recycle(process: ServingProcess): Promise<boolean>;
   /** Closes the port, lets every process answer what it has, and waits for their ends. */
   stop(): Promise<void>;
+}
+
+/** A place among those that serve, and who has it. */
+interface Place {
+  current: ServingProcess;
+  /** Takes over when the current one ends. */
+  next: ServingProcess | null;
+  /** The current one ends because it is told to. */
+  leaving: boolean;
 }
 
 /** Wait before a process is replaced: doubles from the first to the last while replacements die young. */
@@ -56,6 +70,7 @@ export function createFleet(deps: FleetDeps): Fleet {
     start: () => fleet.start(),
     serving: () => [...fleet.ready],
     crashes: () => fleet.crashes,
+    recycle: (process) => fleet.recycle(process),
     stop: () => fleet.stop(),
   };
 }
@@ -65,6 +80,7 @@ class ProcessFleet {
   crashes = 0;
   readonly #deps: FleetDeps;
   readonly #running = new Set<ServingProcess>();
+  readonly #places = new Set<Place>();
   readonly #askedPorts = new WeakMap<ServingProcess, number>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   #port: number;
@@ -100,6 +116,28 @@ class ProcessFleet {
     clearTimeout(limit);
   }
 
+  async recycle(process: ServingProcess): Promise<boolean> {
+    const place = [...this.#places].find(({ current }) => current === process);
+    if (place === undefined || place.next !== null || this.#stopping || !this.ready.has(process)) return false;
+    const { process: fresh, whenReady } = this.#launch();
+    place.next = fresh;
+    try {
+      await whenReady;
+    } catch (error) {
+      this.#deps.log.error({ err: error, pid: process.pid }, 'a serving process could not be replaced; it serves on');
+      if (place.next === fresh) place.next = null;
+      return false;
+    }
+    if (this.#isStopping()) return false;
+    place.leaving = true;
+    await this.#drain(process);
+    const limit = setTimeout(() => process.kill('SIGKILL'), STOP_LIMIT_MS);
+    await process.exited;
+    clearTimeout(limit);
+    this.#deps.log.info({ pid: fresh.pid, replaced: process.pid }, 'a fresh process serves in its place');
+    return true;
+  }
+
   /** Starts one; `whenReady` rejects when it ends before. */
   #launch(): { readonly process: ServingProcess; readonly whenReady: Promise<void> } {
     const process = this.#deps.fork();
@@ -124,7 +162,7 @@ class ProcessFleet {
       void process.exited.then((exit) => {
         this.#running.delete(process);
         this.ready.delete(process);
-        this.#deps.onExited(process);
+        this.#deps.onExited(process, exit);
         reject(new Error(`a serving process ended while starting (${describeExit(exit)})`));
       });
     });
@@ -153,30 +191,43 @@ class ProcessFleet {
 
   /** Runs one place of the fleet for good. */
   async #keepAlive(first: ServingProcess): Promise<void> {
-    const { log } = this.#deps;
-    let current = first;
+    const place: Place = { current: first, next: null, leaving: false };
+    this.#places.add(place);
     let backoffMs = FIRST_BACKOFF_MS;
     for (;;) {
       const sinceMs = performance.now();
-      const exit = await current.exited;
+      const exit = await place.current.exited;
       if (this.#stopping) return;
-      this.crashes += 1;
       if (performance.now() - sinceMs > STABLE_AFTER_MS) backoffMs = FIRST_BACKOFF_MS;
-      log.error(
-        { pid: current.pid, ...exit, left: this.ready.size, backoffMs },
-        'a serving process ended; it is replaced',
-      );
-      await this.#pause(backoffMs);
-      backoffMs = Math.min(LAST_BACKOFF_MS, backoffMs * 2);
-      if (this.#isStopping()) return;
-      const { process, whenReady } = this.#launch();
-      current = process;
-      whenReady.then(
-        () => log.info({ pid: process.pid }, 'the replacement serves'),
-        // Its end is seen above.
-        () => undefined,
-      );
+      const hasLeft = place.leaving && place.next !== null;
+      if (!hasLeft) this.#noteCrash(place.current, exit, place.next === null ? backoffMs : 0);
+      if (place.next === null) {
+        await this.#pause(backoffMs);
+        backoffMs = Math.min(LAST_BACKOFF_MS, backoffMs * 2);
+        if (this.#isStopping()) return;
+        place.current = this.#replace();
+      } else {
+        place.current = place.next;
+        place.next = null;
+      }
+      place.leaving = false;
     }
+  }
+
+  #noteCrash({ pid }: ServingProcess, exit: Exit, backoffMs: number): void {
+    this.crashes += 1;
+    const details = { pid, ...exit, left: this.ready.size, backoffMs };
+    this.#deps.log.error(details, 'a serving process ended; it is replaced');
+  }
+
+  #replace(): ServingProcess {
+    const { process, whenReady } = this.#launch();
+    whenReady.then(
+      () => this.#deps.log.info({ pid: process.pid }, 'the replacement serves'),
+      // Its end is seen by who keeps its place.
+      () => undefined,
+    );
+    return process;
   }
 
   /** The type checker takes an earlier look for the last word. */

@@ -8,7 +8,6 @@ import type { Link } from './link.ts';
 
 /** The primary asks every process within a second. */
 const ASK_LIMIT_MS = 2_500;
-const NOT_SHIPPED_HERE = { bytes: 0, lagSeconds: 0, shipped: 0, dropped: 0, rejected: 0 };
 const MEGABYTE = 1024 * 1024;
 
 export interface JoinFleetDeps {
@@ -28,8 +27,6 @@ export interface FleetMember {
 
 /** Makes this process answer the primary's questions, and lets it ask for all. */
 export function joinFleet({ link, metrics, keys, serving, journal }: JoinFleetDeps): FleetMember {
-  // The rest of the journal's figures are the primary's, which ships it.
-  metrics.watchJournal(() => ({ ...NOT_SHIPPED_HERE, spilled: journal().spilled }));
   link.answer('state', () => {
     const { spilled, failing } = journal();
     return describeProcess(serving, { spilled, notWritable: failing });

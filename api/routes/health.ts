@@ -53,7 +53,7 @@ async function checkOne(check: () => Promise<void>) {
 
 async function describeHealth(deps: HealthDeps) {
   const names = Object.keys(deps.checks);
-  const [checked, { processes, crashes, journal }] = await Promise.all([
+  const [checked, { processes, crashes, journal, recordsLost, recycled }] = await Promise.all([
     Promise.all(Object.values(deps.checks).map(checkOne)),
     deps.overview(),
   ]);
@@ -69,6 +69,7 @@ async function describeHealth(deps: HealthDeps) {
     memory_mb: sum((p) => p.memoryMb),
     processes: processes.map(describeProcess),
     process_crashes: crashes,
+    ...(recycled === undefined ? {} : { process_recycles: recycled }),
     dependencies: Object.fromEntries(names.map((name, i) => [name, checked[i]])),
     models: addUpModels(processes.map((p) => p.models)).map(({ model, generation, routes }) => ({
       model,
@@ -82,7 +83,7 @@ async function describeHealth(deps: HealthDeps) {
     })),
     records: {
       queued: sum((p) => p.recordsQueued) + (journal?.waiting ?? 0),
-      dropped: sum((p) => p.recordsDropped) + (journal?.dropped ?? 0),
+      dropped: (recordsLost ?? sum((p) => p.recordsDropped)) + (journal?.dropped ?? 0),
     },
     ...(journal === null ? {} : { journal: describeJournal(journal) }),
     keys: { loaded: keys, age_ms: ageMs },

@@ -46,11 +46,15 @@ export const detailedHealthSchema = z
     memory_mb: z.number().openapi({ description: 'Resident memory of the serving processes' }),
     processes: z.array(processSchema),
     process_crashes: z.int().openapi({ description: 'Serving processes that ended by themselves and were replaced' }),
+    process_recycles: z
+      .int()
+      .optional()
+      .openapi({ description: 'Serving processes replaced because their memory had grown past its limit' }),
     dependencies: z.record(z.string(), dependencySchema),
     models: z.array(z.strictObject({ model: z.string(), generation: z.int(), routes: z.array(healthRouteSchema) })),
     records: z.strictObject({
       queued: z.int().openapi({ description: 'Waiting for the database; of those in the journal, an estimate' }),
-      dropped: z.int(),
+      dropped: z.int().openapi({ description: 'Lost since the start: at the bound of the journal, or of the memory' }),
     }),
     journal: z
       .strictObject({

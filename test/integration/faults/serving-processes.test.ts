@@ -31,9 +31,11 @@ beforeAll(async () => {
   await migrate(databaseUrl);
   const [host = '', port] = inject('TEMPORAL_ADDRESS').split(':');
   temporal = await createTcpProxy({ host, port: Number(port) });
-  const preload = [new URL('./full-disk.ts', import.meta.url)];
+  const preload = [new URL('./injected.ts', import.meta.url)];
   const temporalAddress = `127.0.0.1:${temporal.port}`;
-  api = await startFaultApi({ databaseUrl, temporalAddress, model: faultModel(), preload });
+  // The least there is: what counts is the growth.
+  const env = { SLUICE_PROCESS_MEMORY_MB: '128' };
+  api = await startFaultApi({ databaseUrl, temporalAddress, model: faultModel(), preload, env });
 });
 afterAll(async () => {
   await api.remove();
@@ -157,6 +159,30 @@ describe('versions swapped under load', () => {
     const pids = ({ processes }: typeof before) => processes.map((p) => p.pid).sort();
     expect(pids(await api.health())).toEqual(pids(before));
     await newestGeneration(await api.route(champion(serving)));
+  });
+});
+
+describe('a serving process that takes more and more memory', () => {
+  it('is replaced by a fresh one without a request noticing; the others stay', async () => {
+    const { processes, process_crashes: crashes } = await api.health();
+    const [leaking = 0, other = 0] = processes.map((p) => p.pid);
+    const clients = load();
+    await clients.more(100);
+    // It has been looked at before it grows.
+    await until('a look at it', 10_000, async () => (await api.health()).processes.every((p) => p.ready));
+    await pause(2_500);
+    await writeFile(join(api.home, 'leak'), String(leaking));
+    const pids = async () => (await api.health()).processes.map((p) => p.pid);
+    await until('the fresh one', 30_000, async () => {
+      const now = await pids();
+      return now.length === 2 && !now.includes(leaking);
+    });
+    await clients.more(100);
+    await clients.stop();
+    expect([...clients.broken]).toEqual([]);
+    expect(await pids()).toContain(other);
+    expect(await api.health()).toMatchObject({ process_crashes: crashes, process_recycles: 1 });
+    await expectAllRecorded(CLIENTS);
   });
 });
 

@@ -108,7 +108,7 @@ describe('a process that ends by itself', () => {
     forked[0]?.exit({ code: null, signal: 'SIGKILL' });
     await settle();
     expect(fleet.serving()).toEqual([forked[1]]);
-    expect(exited).toHaveBeenCalledWith(forked[0]);
+    expect(exited).toHaveBeenCalledWith(forked[0], { code: null, signal: 'SIGKILL' });
     await vi.advanceTimersByTimeAsync(100);
     expect(forked).toHaveLength(3);
     expect(fleet.serving()).toHaveLength(1);
@@ -171,6 +171,79 @@ describe('the port of a replacement', () => {
     expect(replacement.killed).toEqual(['SIGKILL']);
     await settle();
     expect(fleet.serving()).toEqual([]);
+  });
+});
+
+describe('a process that is replaced by a fresh one', () => {
+  async function recycling() {
+    await started(2);
+    let outcome: boolean | null = null;
+    void fleet.recycle(forked[0]!).then((replaced) => (outcome = replaced));
+    await settle();
+    return { fresh: forked[2]!, outcome: () => outcome };
+  }
+
+  it('closes its port when the fresh one answers, not before; it counts as no crash', async () => {
+    const { fresh, outcome } = await recycling();
+    expect(forked[0]?.asked).toEqual([]);
+    expect(fleet.serving()).toEqual([forked[0], forked[1]]);
+    expect(fresh.say('assignment')).toEqual({ port: 8080, listenWhenReady: true });
+    fresh.say('ready', { port: 8080 });
+    await settle();
+    expect(forked[0]?.asked).toEqual(['drain']);
+    expect(fleet.serving()).toEqual([forked[1], fresh]);
+    expect(outcome()).toBeNull();
+    forked[0]?.exit();
+    await settle();
+    expect(outcome()).toBe(true);
+    expect(fleet.crashes()).toBe(0);
+    // The place is kept: the fresh one is replaced like any other.
+    fresh.exit({ code: 1 });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(forked).toHaveLength(4);
+    expect(fleet.crashes()).toBe(1);
+  });
+
+  it('serves on when the fresh one does not come up', async () => {
+    const { fresh, outcome } = await recycling();
+    fresh.exit({ code: 1 });
+    await settle();
+    expect(outcome()).toBe(false);
+    expect(forked[0]?.asked).toEqual([]);
+    expect(fleet.serving()).toEqual([forked[0], forked[1]]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(forked).toHaveLength(3);
+  });
+
+  it('is followed by the fresh one alone when it dies meanwhile', async () => {
+    const { fresh } = await recycling();
+    forked[0]?.exit({ code: null, signal: 'SIGKILL' });
+    await settle();
+    fresh.say('ready', { port: 8080 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(forked).toHaveLength(3);
+    expect(fleet.serving()).toEqual([forked[1], fresh]);
+    expect(fleet.crashes()).toBe(1);
+  });
+
+  it('is killed when it does not end, and is not replaced twice at a time', async () => {
+    const { fresh, outcome } = await recycling();
+    expect(await fleet.recycle(forked[0]!)).toBe(false);
+    fresh.say('ready', { port: 8080 });
+    await vi.advanceTimersByTimeAsync(14_500);
+    expect(forked[0]?.killed).toEqual(['SIGKILL']);
+    expect(outcome()).toBe(true);
+    expect(forked).toHaveLength(3);
+  });
+
+  it('ends with all others when the fleet stops', async () => {
+    const { fresh, outcome } = await recycling();
+    const stop = fleet.stop();
+    for (const process of forked) process.exit();
+    await stop;
+    expect(fresh.asked).toEqual(['drain']);
+    expect(outcome()).toBe(false);
+    expect(forked).toHaveLength(3);
   });
 });
 

@@ -35,6 +35,7 @@ function createPrimary(count: number) {
     fleet,
     metrics: createMetrics({ defaults: false }),
     journal: () => NO_JOURNAL,
+    losses: { note: () => undefined, totals: () => ({ spilled: 0, lost: 0 }) },
   });
   for (const process of serving) answers.serve(process);
   const text = async () => (await members[0]!.handlers.get('metricsText')?.(null)) as string;

@@ -62,6 +62,16 @@ describe('the plan', () => {
     const { processes, heapMb } = planProcesses(small, null);
     expect(processes).toBe(3);
     expect((processes + 1) * (heapMb + 120)).toBeLessThanOrEqual(1024);
-    expect(planProcesses({ ...small, memoryBytes: 256 * MIB }, null)).toEqual({ processes: 1, heapMb: 64 });
+    expect(planProcesses({ ...small, memoryBytes: 256 * MIB }, null)).toEqual({
+      processes: 1,
+      heapMb: 64,
+      memoryLimitMb: 192,
+    });
+  });
+
+  it('limits the memory of a process by its share, and never to less than it may need', () => {
+    const limits = { cpus: 2, memoryLimited: true };
+    const limitOf = (mib: number) => planProcesses({ ...limits, memoryBytes: mib * MIB }, 2).memoryLimitMb;
+    expect([256, 1024, 2048, 65_536].map(limitOf)).toEqual([192, 307, 614, 1024]);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Loaded into an API before its own modules: while the file `disk-full` lies in its home, appending to the journal
- * fails as on a full disk. No root is needed for that, and nobody else's disk.
+ * Loaded into an API before its own modules. While the file `disk-full` lies in its home, appending to the journal fails
+ * as on a full disk: no root is needed for that, and nobody else's disk. The serving process whose number is in the file
+ * `leak` takes memory that it never gives back.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -22,3 +23,11 @@ fs.writeSync = (fd: number, ...rest: unknown[]) => {
   return (writeSync as (...all: unknown[]) => number)(fd, ...rest);
 };
 syncBuiltinESMExports();
+
+const leak = join(process.env['SLUICE_HOME'] ?? '', 'leak');
+const LEAK_BYTES = 120 * 1024 * 1024;
+const taken: Buffer[] = [];
+setInterval(() => {
+  if (taken.length > 0 || !fs.existsSync(leak)) return;
+  if (fs.readFileSync(leak, 'utf8') === String(process.pid)) taken.push(Buffer.alloc(LEAK_BYTES, 1));
+}, 200).unref();
