@@ -1,6 +1,22 @@
-import type { VariantCounts } from './records.ts';
-import type { CompletePlan, RolloutLimits } from './rollout/plan.ts';
-import type { Evidence, Judge, JudgePolicy, Observation, Verdict } from './verdict.ts';
+import type { MetricRule, CompletePlan } from './rollout/plan.ts';
+import { checkSampleRatio } from './statistics/sample-ratio.ts';
+import type { Evidence, Judge, JudgePolicy, Observation, SampleRatio, Verdict } from './verdict.ts';
+import type { Scales } from './verdicts/measured.ts';
+import { judgeOutcome } from './verdicts/outcome-metrics.ts';
+import { countHits, judgeAgainstBaseline, judgeLimit, type Hit, type HitCounts } from './verdicts/request-metrics.ts';
+import { judgeScoreShift } from './verdicts/score-metrics.ts';
+import { judgeShadow } from './verdicts/shadow-metrics.ts';
+import { grouped, percent, short } from './verdicts/words.ts';
+import { NO_COUNTS } from './records.ts';
+
+export interface JudgeOptions {
+  /** Errors come in bursts: hits in fewer windows than this are one event, not evidence. */
+  readonly windowsMin: number;
+  /** Nobody waits for windows at this share of errors over this many requests. */
+  readonly catastrophic: { readonly errorRate: number; readonly requests: number };
+}
+
+const JUDGE_DEFAULTS: JudgeOptions = { windowsMin: 3, catastrophic: { errorRate: 0.2, requests: 50 } };
 
 /** What the judge has to know of a plan. */
 export function judgePolicy(plan: CompletePlan): JudgePolicy {
@@ -14,119 +30,108 @@ export function observationOf(sums: Pick<Observation, 'candidate' | 'champion' |
 }
 
 /**
- * Anytime-valid test of a share against a limit: `E = mean over q of (q/p)^k ((1-q)/(1-p))^(n-k)` for `k` of `n`
- * requests and the limit `p`. E is a non-negative martingale when the true share is `p`, so it ever reaches `1/alpha`
- * with a probability of at most alpha, however often one looks (Ville's inequality; arXiv:2205.14762).
- */
-export interface JudgeOptions {
-  /** Probability of a rollback, over the whole rollout, of a candidate that is within all its limits. */
-  readonly alpha: number;
-  /** Errors come in bursts: fewer windows than this are one event, not evidence. */
-  readonly windowsMin: number;
-  /** Nobody waits for windows at this share of errors over this many requests. */
-  readonly catastrophic: { readonly errorRate: number; readonly requests: number };
-}
-
-const JUDGE_DEFAULTS: JudgeOptions = {
-  alpha: 0.01,
-  windowsMin: 3,
-  catastrophic: { errorRate: 0.2, requests: 50 },
-};
-
-/** A limit of nothing, or of everything, is judged as this close to it: there the ratios have no meaning. */
-const LIMIT_RANGE = { min: 1e-6, max: 0.9 };
-/** Share of requests a p95 limit allows to be slower. */
-const SLOW_SHARE_MAX = 0.05;
-/** Alternatives above the limit, as multiples of it. */
-const WORSE = [1.2, 1.4, 1.6, 2, 3, 5, 10, 20, 50, 100, 300];
-/** Under a limit of 1 %, telling 1.6 times the limit from the limit takes more requests than a rollout sees. */
-const COARSE_LIMIT = 0.01;
-const COARSE_MIN = 2;
-/** Alternatives must stay below certainty, where one good request would rule them out. */
-const SHARE_MAX = 0.9;
-/** Alternatives below the limit: they carry the proof of health. */
-const BETTER = [0.1, 0.2, 0.35, 0.5, 0.7];
-
-/** Log of the mean likelihood ratio of the alternatives `shares` against the limit. */
-export function logEvidence(hits: number, requests: number, limit: number, shares: readonly number[]): number {
-  const logs = shares.map(
-    (q) => hits * Math.log(q / limit) + (requests - hits) * (Math.log1p(-q) - Math.log1p(-limit)),
-  );
-  const largest = Math.max(...logs);
-  return largest + Math.log(logs.reduce((sum, l) => sum + Math.exp(l - largest), 0) / logs.length);
-}
-
-export function worseShares(limit: number): readonly number[] {
-  const multiples = limit < COARSE_LIMIT ? WORSE.filter((m) => m >= COARSE_MIN) : WORSE;
-  const shares = multiples.map((m) => m * limit).filter((q) => q < SHARE_MAX);
-  return shares.length > 0 ? shares : [(limit + 1) / 2];
-}
-
-export function betterShares(limit: number): readonly number[] {
-  return BETTER.map((m) => m * limit);
-}
-
-/**
- * Judges a candidate by its absolute limits: share of errors, and share of requests slower than the p95 limit. A
- * rollback is an OR, so the metrics share alpha; health is an AND, and each is shown at alpha.
+ * Judges a candidate by the metrics of its plan. Each is an e-process, valid at every look: a good candidate is ever
+ * rolled back with a probability of at most alpha. A rollback is an OR, so the metrics that may cause one share alpha; health
+ * is an AND, and each is shown at alpha.
  */
 export function createJudge(options: JudgeOptions = JUDGE_DEFAULTS): Judge {
-  return (observation: Observation, { limits }: JudgePolicy): Verdict => {
-    const { candidate, windows } = observation;
-    const metrics = measure(candidate, limits, options.alpha);
-    const evidence = metrics.map((m) => m.evidence);
-    if (candidate.requests === 0) return { kind: 'inconclusive', reason: 'no traffic yet', evidence };
+  return (observed: Observation, policy: JudgePolicy): Verdict => {
+    const observation = windowed(observed);
+    const { candidate, shadow, byWindow } = observation;
+    const found = measure(observation, policy);
+    const evidence = found.map((f) => f.evidence);
+    const sampleRatio = checkSampleRatio(byWindow);
+    const say = (kind: Verdict['kind'], reason: string): Verdict => ({ kind, reason, evidence, sampleRatio });
+    if (candidate.requests === 0 && (shadow?.pairs ?? 0) === 0) return say('inconclusive', 'no traffic yet');
     const { catastrophic } = options;
-    const errorRate = candidate.errors / candidate.requests;
+    const errorRate = candidate.requests === 0 ? 0 : candidate.errors / candidate.requests;
     if (candidate.requests >= catastrophic.requests && errorRate >= catastrophic.errorRate) {
-      const reason = `${percent(errorRate)} of ${candidate.requests} requests failed`;
-      return { kind: 'rollback', reason, evidence };
+      return say('rollback', `${percent(errorRate)} of ${grouped(candidate.requests)} requests failed`);
     }
-    const breached = metrics.filter((m) => m.breached);
-    if (breached.length > 0) {
-      const reason = breached.map((m) => m.sentence).join('; ');
-      if (windows >= options.windowsMin) return { kind: 'rollback', reason, evidence };
-      const waiting = `${reason}; seen in ${windows} of the ${options.windowsMin} windows it takes`;
-      return { kind: 'inconclusive', reason: waiting, evidence };
+    if (sampleRatio?.ok === false) return say('inconclusive', unevenly(observation, sampleRatio));
+    const deciding = found.filter((f) => f.evidence.action === 'rollback');
+    const breached = deciding.filter((f) => f.evidence.status === 'breached');
+    const proven = breached.filter((f) => f.windowsHit >= options.windowsMin);
+    if (proven.length > 0) return say('rollback', sentences(proven));
+    const [waiting] = breached;
+    if (waiting !== undefined) {
+      const seen = `seen in ${waiting.windowsHit} of the ${options.windowsMin} windows it takes`;
+      return say('inconclusive', `${sentences(breached)}; ${seen}`);
     }
-    const open = metrics.filter((m) => !m.healthy);
-    if (open.length === 0) {
-      return { kind: 'healthy', reason: `shown to be within its limits: ${sentences(metrics)}`, evidence };
-    }
-    return { kind: 'inconclusive', reason: `not yet known: ${sentences(open)}`, evidence };
+    const open = deciding.filter((f) => f.evidence.status !== 'healthy');
+    if (deciding.length === 0) return say('inconclusive', 'the plan only watches: nothing is to be decided');
+    if (open.length > 0) return say('inconclusive', `not yet known: ${sentences(open)}`);
+    return say('healthy', `shown to be within its limits: ${sentences(deciding)}`);
   };
 }
 
-interface Measured {
+interface Found {
   readonly evidence: Evidence;
-  readonly breached: boolean;
-  readonly healthy: boolean;
-  readonly sentence: string;
+  /** Windows in which what is counted happened; metrics that do not come by window have none to wait for. */
+  readonly windowsHit: number;
 }
 
-function measure(candidate: VariantCounts, limits: RolloutLimits, alpha: number): readonly Measured[] {
-  const rows = [
-    { metric: 'errorRate', hits: candidate.errors, limit: limits.errorRateMax, what: 'failed' },
-    { metric: 'p95', hits: candidate.slow, limit: SLOW_SHARE_MAX, what: `took over ${limits.p95MsMax} ms` },
-  ] as const;
-  const threshold = rows.length / alpha;
-  return rows.map(({ metric, hits, limit, what }) => {
-    const n = candidate.requests;
-    const judged = Math.min(Math.max(limit, LIMIT_RANGE.min), LIMIT_RANGE.max);
-    const against = logEvidence(hits, n, judged, worseShares(judged));
-    const observed = n === 0 ? 0 : hits / n;
-    return {
-      // Capped because JSON knows no infinity.
-      evidence: { metric, observed, limit, eValue: Math.min(Math.exp(against), Number.MAX_VALUE), threshold },
-      breached: against >= Math.log(threshold),
-      healthy: logEvidence(hits, n, judged, betterShares(judged)) >= -Math.log(alpha),
-      sentence: `${percent(observed)} of ${n} requests ${what} (limit ${percent(limit)})`,
-    };
+function measure(observation: Observation, policy: JudgePolicy): readonly Found[] {
+  const { shadow } = observation;
+  const rollbacks = policy.metrics.filter((rule) => rule.action === 'rollback').length;
+  const scales: Scales = { threshold: Math.max(1, rollbacks) / policy.alpha, healthThreshold: 1 / policy.alpha };
+  // A shadow without traffic of its own has nothing that the metrics of an arm could count.
+  if (shadow !== null && shadow.pairs > 0 && observation.candidate.requests === 0) {
+    const pair: Scales = { threshold: 2 / policy.alpha, healthThreshold: 1 / policy.alpha };
+    return judgeShadow(shadow, policy, pair).map((evidence) => ({ evidence, windowsHit: Infinity }));
+  }
+  const hits = new Map<Hit, HitCounts>();
+  const countsOf = (hit: Hit): HitCounts => {
+    const counts = hits.get(hit) ?? countHits(observation, policy, hit);
+    hits.set(hit, counts);
+    return counts;
+  };
+  // Of mere sums it is not known in which windows the hits were: at most in those that had traffic.
+  const windowsHit = (hit: Hit) => Math.min(countsOf(hit).windowsHit, observation.windows);
+  const limitOf = (rule: MetricRule, hit: Hit) => judgeLimit(rule, hit, countsOf(hit), policy, scales);
+  const beside = (rule: MetricRule, hit: Hit): Evidence => {
+    const metric = hit === 'errors' ? 'errorRate' : 'p95';
+    const within = limitOf({ metric, action: 'rollback' }, hit).status === 'healthy';
+    return judgeAgainstBaseline(rule, hit, countsOf(hit), policy, scales, within);
+  };
+  return policy.metrics.map((rule): Found => {
+    switch (rule.metric) {
+      case 'errorRate':
+        return { evidence: limitOf(rule, 'errors'), windowsHit: windowsHit('errors') };
+      case 'p95':
+        return { evidence: limitOf(rule, 'slow'), windowsHit: windowsHit('slow') };
+      case 'errorRateVsBaseline':
+        return { evidence: beside(rule, 'errors'), windowsHit: windowsHit('errors') };
+      case 'slowVsBaseline':
+        return { evidence: beside(rule, 'slow'), windowsHit: windowsHit('slow') };
+      case 'scoreShift':
+        return { evidence: judgeScoreShift(rule, observation, scales), windowsHit: Infinity };
+      case 'accuracy':
+      case 'outcome':
+        return { evidence: judgeOutcome(rule, observation, scales), windowsHit: Infinity };
+    }
   });
 }
 
-const sentences = (metrics: readonly Measured[]): string => metrics.map((m) => m.sentence).join('; ');
-
-function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(3))} %`;
+/** Where only sums are known they stand for one long window of unknown weights, beside the number of short ones. */
+function windowed(observation: Observation): Observation {
+  if (observation.byWindow.length > 0) return observation;
+  const { candidate, champion, windows } = observation;
+  const weights = { candidate: 0, baseline: 0, champion: 0 };
+  const counts = { candidate, champion, baseline: NO_COUNTS };
+  const durationMs = Math.max(1, windows) * SUMS_WINDOW_MS;
+  return { ...observation, byWindow: [{ startMs: 0, durationMs, weights, counts }] };
 }
+
+/** Longer than any short window, so that sums are judged as a merged one. */
+const SUMS_WINDOW_MS = 60_000;
+
+function unevenly(observation: Observation, { pValue }: SampleRatio): string {
+  const latest = observation.byWindow.at(-1);
+  const { candidate, champion } = observation;
+  const split = `the candidate answered ${grouped(candidate.requests)} requests, the champion ${grouped(champion.requests)}`;
+  const weight = latest === undefined ? '' : ` at a weight of ${short(latest.weights.candidate)} %`;
+  return `the requests are not split as configured: ${split}${weight} (p = ${short(pValue)})`;
+}
+
+const sentences = (found: readonly Found[]): string => found.map((f) => f.evidence.sentence ?? '').join('; ');

@@ -1,0 +1,169 @@
+import { createJudge, judgePolicy } from './judge.ts';
+import { addCounts, NO_COUNTS, type VariantCounts } from './records.ts';
+import type { CompletePlan } from './rollout/plan.ts';
+import { mergeWindows } from './statistics/merge-windows.ts';
+import type { Arm, ArmWindow, Judge, Observation, Verdict } from './verdict.ts';
+
+export interface BacktestEvent {
+  readonly atMs: number;
+  readonly kind: 'step' | 'rolledBack' | 'promoted' | 'asked' | 'ended';
+  /** Of the candidate from then on. */
+  readonly weightPercent: number;
+  readonly reason: string;
+}
+
+/** When the policy would have moved, on recorded traffic. */
+export interface BacktestResult {
+  /** `undecided`: the record ended first, or the plan would have asked a person. */
+  readonly outcome: 'promoted' | 'rolledBack' | 'undecided';
+  readonly atMs: number | null;
+  readonly events: readonly BacktestEvent[];
+  readonly verdict: Verdict | null;
+  readonly looks: number;
+  /** How often it looked: as the plan says, but no more than `LOOKS_MAX` times. */
+  readonly lookEveryMs: number;
+  /** What the candidate answered of what was replayed. */
+  readonly candidate: VariantCounts;
+}
+
+/** Bounds the time of a replay to a second or two. */
+export const LOOKS_MAX = 2_000;
+
+/**
+ * Replays a plan over recorded windows, in order of time. Where the record gave the candidate more traffic than the plan
+ * would have, its counters are thinned to the plan's weight; where it gave less, they are taken as they are.
+ */
+export function replayPolicy(
+  plan: CompletePlan,
+  windows: readonly ArmWindow[],
+  judge: Judge = createJudge(),
+): BacktestResult {
+  const begin = windows[0]?.startMs ?? 0;
+  const last = windows.at(-1);
+  const spanMs = last === undefined ? 0 : last.startMs + last.durationMs - begin;
+  const lookEveryMs = Math.max(plan.observeEveryMs, Math.ceil(spanMs / LOOKS_MAX));
+  const run = createRun(plan, judge, begin);
+  let lookAtMs = begin + lookEveryMs;
+  for (const window of windows) {
+    run.add(window);
+    const endMs = window.startMs + window.durationMs;
+    if (endMs < lookAtMs) continue;
+    lookAtMs = endMs + lookEveryMs;
+    if (run.look(endMs)) break;
+  }
+  return { ...run.result(), lookEveryMs };
+}
+
+function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
+  const policy = judgePolicy(plan);
+  const events: BacktestEvent[] = [];
+  let seen: readonly ArmWindow[] = [];
+  let step = 0;
+  let stepAtMs = beginMs;
+  let total: Record<Arm, VariantCounts> = { candidate: NO_COUNTS, baseline: NO_COUNTS, champion: NO_COUNTS };
+  let beforeStep = 0;
+  let windowsWithTraffic = 0;
+  let looks = 0;
+  let verdict: Verdict | null = null;
+  let outcome: BacktestResult['outcome'] = 'undecided';
+  const thin = createThinning();
+  const weight = () => plan.steps[step]?.weightPercent ?? 100;
+  const note = (atMs: number, kind: BacktestEvent['kind'], weightPercent: number, reason: string) => {
+    events.push({ atMs, kind, weightPercent, reason });
+    return kind !== 'step';
+  };
+  note(beginMs, 'step', weight(), 'the rollout begins');
+
+  function add(window: ArmWindow): void {
+    const counted = thin(window, weight());
+    seen = [...seen, counted];
+    const { candidate, baseline, champion } = counted.counts;
+    if (candidate.requests > 0) windowsWithTraffic += 1;
+    total = {
+      candidate: addCounts(total.candidate, candidate),
+      baseline: addCounts(total.baseline, baseline),
+      champion: addCounts(total.champion, champion),
+    };
+  }
+
+  /** True: the replay is over. */
+  function look(nowMs: number): boolean {
+    looks += 1;
+    seen = mergeWindows(seen, nowMs);
+    const { candidate, champion } = total;
+    const observation: Observation = {
+      candidate,
+      champion,
+      windows: windowsWithTraffic,
+      byWindow: seen,
+      outcomes: [],
+      shadow: null,
+      scores: [],
+    };
+    verdict = judge(observation, policy);
+    if (verdict.kind === 'rollback') return rollBack(nowMs, verdict.reason);
+    const current = plan.steps[step];
+    if (current === undefined) return true;
+    const waitedMs = nowMs - stepAtMs;
+    const enough = current.weightPercent === 0 || candidate.requests - beforeStep >= Math.max(1, plan.minRequests);
+    const shown = plan.advance === 'noHarm' || verdict.kind === 'healthy' || current.weightPercent === 0;
+    if (waitedMs >= current.bakeTimeMs && enough && shown) return advance(nowMs, verdict.reason);
+    if (current.maxWaitMs === undefined || waitedMs < current.maxWaitMs) return false;
+    if (current.onMaxWait === 'rollback')
+      return rollBack(nowMs, `no verdict within the step's time: ${verdict.reason}`);
+    return current.onMaxWait === 'ask' ? note(nowMs, 'asked', weight(), verdict.reason) : false;
+  }
+
+  function advance(nowMs: number, reason: string): boolean {
+    step += 1;
+    stepAtMs = nowMs;
+    beforeStep = total.candidate.requests;
+    if (weight() < 100) return note(nowMs, 'step', weight(), reason);
+    outcome = 'promoted';
+    return note(nowMs, 'promoted', 100, reason);
+  }
+
+  function rollBack(nowMs: number, reason: string): boolean {
+    outcome = 'rolledBack';
+    return note(nowMs, 'rolledBack', 0, reason);
+  }
+
+  function result(): Omit<BacktestResult, 'lookEveryMs'> {
+    const atMs = outcome === 'undecided' ? null : (events.at(-1)?.atMs ?? null);
+    return { outcome, atMs, events, verdict, looks, candidate: total.candidate };
+  }
+  return { add, look, result };
+}
+
+/** Scales the candidate's and the baseline's counters down; rounding is carried on, so that sums stay true. */
+function createThinning() {
+  const carried = new Map<string, number>();
+  const scale = (key: string, count: number, share: number): number => {
+    const exact = count * share + (carried.get(key) ?? 0);
+    const whole = Math.floor(exact + 1e-9);
+    carried.set(key, exact - whole);
+    return whole;
+  };
+  return (window: ArmWindow, weightPercent: number): ArmWindow => {
+    const recorded = window.weights.candidate;
+    if (recorded <= weightPercent || recorded === 0) return window;
+    const share = weightPercent / recorded;
+    const thinned = (arm: 'candidate' | 'baseline'): VariantCounts => {
+      const { requests, errors, slow, latencySumMs } = window.counts[arm];
+      const kept = scale(`${arm}/requests`, requests, share);
+      return {
+        requests: kept,
+        errors: Math.min(kept, scale(`${arm}/errors`, errors, share)),
+        slow: Math.min(kept, scale(`${arm}/slow`, slow, share)),
+        latencySumMs: latencySumMs * share,
+      };
+    };
+    // The champion's part stays as recorded, so the counters fit the weights as well as they did.
+    const weights = { ...window.weights, candidate: weightPercent, baseline: window.weights.baseline * share };
+    return {
+      ...window,
+      weights,
+      counts: { ...window.counts, candidate: thinned('candidate'), baseline: thinned('baseline') },
+    };
+  };
+}
