@@ -133,7 +133,7 @@ async function writePacked(
   }
   await rename(aside, path);
   const { plain, stored } = seen;
-  if (plain === null) throw new DomainError('internal', `${name} was not read to its end`);
+  if (plain === null || stored === null) throw new DomainError('internal', `${name} was not read to its end`);
   return {
     name,
     bytes: plain.bytes,

@@ -1,8 +1,8 @@
-import { once, packed, unpacked, collect } from './file-content.ts';
+import type { WalCodec } from '../postgres/object-wal-store.ts';
 import { availableCompression } from './compress.ts';
+import { collect, once, packed, unpacked } from './file-content.ts';
 import { newWrappedKey, unwrapKey, type WrappedKey } from './keys.ts';
 import type { VaultKeys } from './vault-keys.ts';
-import type { WalCodec } from '../postgres/object-wal-store.ts';
 
 /** A segment and what packing may add to it. */
 const WAL_BYTES_MAX = 80 * 1024 * 1024;
@@ -23,7 +23,7 @@ export function createWalCodec({ recipients, identities }: Pick<VaultKeys, 'reci
     return key;
   };
   return {
-    suffix: recipients.length === 0 ? '.plain' : '.sealed',
+    suffix: '.sealed',
     seal: async (name, bytes) => {
       const wrapped = recipients.length === 0 ? null : await (own ??= newWrappedKey(recipients));
       const options = {
