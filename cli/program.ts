@@ -4,6 +4,7 @@ import { registerInit } from './commands/init.ts';
 import { registerKeys } from './commands/keys.ts';
 import { registerModels } from './commands/models.ts';
 import { registerPredict } from './commands/predict.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerRollout } from './commands/rollout.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrain } from './commands/train.ts';
@@ -66,5 +67,6 @@ export function createProgram(runner: Runner, output: { json: boolean; streams: 
   registerPredict(program, runner);
   registerFeedback(program, runner);
   registerKeys(program, runner);
+  registerRestore(program, runner);
   return program;
 }
