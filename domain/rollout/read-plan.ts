@@ -24,13 +24,9 @@ const persons: Expected<1 | 2> = {
 /** Shapes only: whether the numbers make a plan is checked once the definition's parts are filled in. */
 export function readPlan(r: JsonReader | undefined): PlanOverrides {
   if (r === undefined) return {};
-  const limits = r.object('limits');
-  const errorRateMax = limits?.optional('errorRateMax', number);
-  const p95MsMax = limits?.optional('p95MsMax', number);
-  limits?.finish();
   const plan = given({
     steps: r.list('steps')?.map(readStep),
-    limits: limits === undefined ? undefined : given({ errorRateMax, p95MsMax }),
+    limits: readLimits(r.object('limits')),
     minRequests: r.optional('minRequests', number),
     observeEveryMs: r.optional('observeEveryMs', number),
     keepWarmMs: r.optional('keepWarmMs', number),
@@ -45,6 +41,16 @@ export function readPlan(r: JsonReader | undefined): PlanOverrides {
   });
   r.finish();
   return plan;
+}
+
+function readLimits(r: JsonReader | undefined): PlanOverrides['limits'] {
+  if (r === undefined) return undefined;
+  const limits = given({
+    errorRateMax: r.optional('errorRateMax', number),
+    p95MsMax: r.optional('p95MsMax', number),
+  });
+  r.finish();
+  return limits;
 }
 
 function readStep(r: JsonReader): RolloutStep {

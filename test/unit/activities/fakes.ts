@@ -6,7 +6,11 @@ import { createActivities } from '../../../activities/create-activities.ts';
 import type { ActivityDeps } from '../../../activities/deps.ts';
 import { createFolderArtefactStore } from '../../../adapters/folder-artefact-store.ts';
 import type { RolloutRow, RoutingChange, VersionRow } from '../../../db/ports.ts';
+import type { ControlState, InstanceRow, LookRow, TriggerRow } from '../../../db/rollout-ports.ts';
 import { DomainError } from '../../../domain/errors.ts';
+import { observationOf } from '../../../domain/judge.ts';
+import { NO_COUNTS } from '../../../domain/records.ts';
+import type { Observation } from '../../../domain/verdict.ts';
 import type { RoutingTable } from '../../../domain/routing.ts';
 import { parseDefinitionText } from '../../../models/definition/load.ts';
 
@@ -14,6 +18,35 @@ export const definition = parseDefinitionText(
   'name: prices\ndata: prices.csv\ntarget: { column: sold, positive: yes }\n',
   '/data/model.yaml',
 );
+
+export const NOW_MS = 1_900_000_000_000;
+
+interface Seen {
+  readonly seen: Observation;
+  readonly looks: LookRow[];
+  readonly instances: InstanceRow[];
+  readonly line: ControlState;
+  readonly triggers: readonly TriggerRow[];
+  readonly webhooks: number;
+}
+
+/** What the looks at a rollout read and write. */
+function rolloutStores(state: Seen, answer: <T>(value: T) => Promise<T>) {
+  return {
+    records: { observe: () => answer(state.seen) },
+    looks: {
+      record: (look: LookRow) => {
+        state.looks.push(look);
+        return answer(undefined);
+      },
+    },
+    instances: {
+      serving: (_: string, sinceMs: number) => answer(state.instances.filter((i) => i.seenAtMs >= sinceMs)),
+    },
+    controls: { stopTheLine: () => answer(state.line), triggers: () => answer(state.triggers) },
+    webhooks: { list: () => answer(Array.from({ length: state.webhooks }, () => ({}))) },
+  };
+}
 
 /** A registry in memory: enough of the rules to tell the activities' own decisions. */
 export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
@@ -41,6 +74,13 @@ export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
     } as RoutingTable | null,
     open: null as RolloutRow | null,
     applied: [] as RoutingChange[],
+    seen: observationOf({ candidate: NO_COUNTS, champion: NO_COUNTS, windows: 0 }) as Observation,
+    looks: [] as LookRow[],
+    instances: [] as InstanceRow[],
+    line: { active: false, by: '', reason: '', at: null } as ControlState,
+    triggers: [] as TriggerRow[],
+    webhooks: 0,
+    settled: [] as unknown[],
     closed: [] as { id: string; reason: string; phase: string }[],
   };
   const answer = <T>(value: T): Promise<T> => Promise.resolve(value);
@@ -55,6 +95,10 @@ export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
     find: (model: string, version: number) => answer((model === 'prices' ? versions.get(version) : undefined) ?? null),
     list: () => answer([...versions.values()].reverse()),
     aliases: () => answer(state.aliases),
+    settle: (...settled: unknown[]) => {
+      state.settled.push(settled);
+      return answer(undefined);
+    },
   };
   const routing = {
     find: () => answer(state.routing),
@@ -83,7 +127,9 @@ export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
     },
   };
   const deps = {
-    registry: { models, versions: versionStore, routing, rollouts, records: {} },
+    registry: { models, versions: versionStore, routing, rollouts, ...rolloutStores(state, answer) },
+    nowMs: () => NOW_MS,
+    notify: () => answer(undefined),
     artefacts: createFolderArtefactStore(join(home, 'artefacts')),
     jobs: { checkData: refuse, train: refuse, evaluate: refuse, measure: refuse },
     judge: () => ({ kind: 'healthy', reason: 'fine', evidence: [] }),

@@ -50,6 +50,8 @@ describe('opening a rollout', () => {
       plan: definition.rollout.canary,
       generation: 9,
       routes: state.routing?.routes,
+      hold: null,
+      listening: false,
     });
     expect(state.open).toMatchObject({ id: 'r-1', candidate: 2, champion: 1, startedBy: 'alice', runId: 'run-1' });
   });

@@ -93,7 +93,7 @@ describe('the input of rolloutModel', () => {
     expect(problems(parsed)[1]).toEqual({
       field: 'strategy',
       message: 'expected one of the names, found the text "canery"',
-      allowed: ['canary', 'blue-green', 'all-at-once'],
+      allowed: ['canary', 'blue-green', 'launch-ramp', 'shadow', 'ab', 'all-at-once'],
     });
     expect(problems(parsed)[6]?.message).toBe('is not a field here, did you mean minRequests?');
   });

@@ -54,7 +54,7 @@ describe('a definition that is written down', () => {
       observeEveryMs: 30_000,
       keepWarmMs: 3_600_000,
     });
-    expect(definition.rollout.blueGreen.steps.map((s) => s.weightPercent)).toEqual([10, 50, 100]);
+    expect(definition.rollout.blueGreen.steps.map((s) => s.weightPercent)).toEqual([0, 10, 50, 100]);
   });
 
   it('shares the rollout settings between strategies, and each may differ', () => {
