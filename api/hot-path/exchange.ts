@@ -23,6 +23,7 @@ import type { OutcomeReceiver, PredictOutcome, Serving } from '../serving/contra
 import type { Endpoint } from './find-endpoint.ts';
 import type { PredictionAnswer, PredictionAnswers } from './prediction-answers.ts';
 import type { RequestHeaders } from './request-headers.ts';
+import { readRowText } from './row-text.ts';
 
 /** What carries a request and its answer. */
 export interface Wire {
@@ -46,7 +47,7 @@ export interface BodyReceiver {
 
 export interface ExchangeDeps {
   readonly answers: PredictionAnswers;
-  readonly serving: Pick<Serving, 'predictOne'>;
+  readonly serving: Pick<Serving, 'predictOne' | 'predictText'>;
   readonly keys: Pick<KeyDirectory, 'check'>;
   readonly metrics: Pick<Metrics, 'request'>;
   /** Shared with the routes. */
@@ -133,6 +134,7 @@ export class Exchange implements BodyReceiver, OutcomeReceiver {
   onBody(bytes: Buffer | string): void {
     try {
       if (this.#ticket?.begin() !== true) throw OVERLOADED;
+      if (typeof bytes === 'string' && this.#predictText(bytes)) return;
       const body = jsonOf(bytes, this.#wire.headers['content-type']);
       if (this.#endpoint.kind === 'one') this.#predictOne(body);
       else this.#answerLater(this.#predictMany(parsePredictBatchBody(body)));
@@ -143,6 +145,16 @@ export class Exchange implements BodyReceiver, OutcomeReceiver {
 
   onLost(error: DomainError): void {
     this.#refuse(error);
+  }
+
+  /** Without parsing, where the text is of the usual form; false: it has to be parsed. */
+  #predictText(text: string): boolean {
+    const { serving } = this.#deps;
+    const { model, kind } = this.#endpoint;
+    if (serving.predictText === undefined || kind !== 'one') return false;
+    if (this.#wire.headers['content-type'] === undefined) return false;
+    const row = readRowText(text, model !== null);
+    return row !== null && serving.predictText(model ?? row.model, row, this);
   }
 
   #predictOne(body: unknown): void {

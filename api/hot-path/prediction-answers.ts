@@ -5,7 +5,7 @@ import type { PredictOutcome, PredictRequest, Serving } from '../serving/contrac
 import { predictionJson, refusedRowJson, roundedMs } from './prediction-json.ts';
 
 export interface PredictionDeps {
-  readonly serving: Pick<Serving, 'predict' | 'predictOne' | 'served'>;
+  readonly serving: Pick<Serving, 'predict' | 'predictOne' | 'predictText' | 'served'>;
   readonly metrics: Pick<Metrics, 'answered'>;
 }
 

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import type { PredictionRecord } from '../../domain/records.ts';
 import type { ServingLog } from '../serving/ports.ts';
 import { createRareLog } from '../serving/rare-log.ts';
+import type { Answer } from '../serving/conclude.ts';
 import type { FlushWaiter, RecordSink } from '../serving/record-sink.ts';
 import { FRAME_BYTES_MAX, HEADER_BYTES, sealFrame } from './frame.ts';
 import { ALIVE_FILE } from './journal-files.ts';
-import { createLineEncoder } from './record-line.ts';
+import { createFactsEncoder, recordOfLine } from './record-line.ts';
+import type { RecordFacts } from './record-line.ts';
 import { fileIo, HalfWritten, SegmentFile } from './segment-file.ts';
 import type { SegmentIo } from './segment-file.ts';
 import { WRITER_PAUSE_MS_MAX } from './sign-of-life.ts';
@@ -59,6 +61,7 @@ export function createJournalWriter(deps: JournalWriterDeps): JournalWriter {
   const writer = new Writer(deps);
   return {
     write: (record) => writer.write(record),
+    writeText: (answer, rolloutId, entityId, features) => writer.writeText(answer, rolloutId, entityId, features),
     flushed: () => writer.flushed,
     whenFlushed: (waiter) => writer.whenFlushed(waiter),
     queued: () => deps.fallback.queued(),
@@ -81,12 +84,12 @@ interface Turn {
 
 class Writer {
   readonly #deps: JournalWriterDeps;
-  readonly #encode = createLineEncoder();
+  readonly #encode = createFactsEncoder();
   readonly #rarely = createRareLog(LOG_EVERY_MS);
   readonly #timer: NodeJS.Timeout;
   readonly #buffer = Buffer.allocUnsafe(HEADER_BYTES + FRAME_CHARS * BYTES_PER_CHAR_MAX);
   #text = '';
-  #records: PredictionRecord[] = [];
+  #records = 0;
   #turn: Turn | null = null;
   #file: SegmentFile | null = null;
   #segment = 0;
@@ -128,14 +131,40 @@ class Writer {
   }
 
   write(record: PredictionRecord): void {
-    if (this.#closed || (this.#retryAtMs > 0 && performance.now() < this.#retryAtMs)) {
-      this.#spill([record]);
-      return;
-    }
-    const line = this.#encode(record);
+    if (this.#isResting()) this.#spill([record]);
+    else this.#add(this.#encode(record, JSON.stringify(record.features)));
+  }
+
+  writeText(answer: Answer, rolloutId: string | null, entityId: string | null, featuresJson: string): void {
+    const { requestId, model, version, variant, probability, label, risk, latencyMs } = answer;
+    const createdAtMs = Date.now();
+    const facts: RecordFacts = {
+      requestId,
+      model,
+      version,
+      variant,
+      rolloutId,
+      entityId,
+      probability,
+      label,
+      risk,
+      latencyMs,
+      createdAtMs,
+    };
+    const line = this.#encode(facts, featuresJson);
+    if (this.#isResting()) this.#spill([recordOfLine(line)]);
+    else this.#add(line);
+  }
+
+  /** Nothing is appended: the end has come, or the disk has just failed. */
+  #isResting(): boolean {
+    return this.#closed || (this.#retryAtMs > 0 && performance.now() < this.#retryAtMs);
+  }
+
+  #add(line: string): void {
     if (this.#text.length + line.length >= FRAME_CHARS) this.#append();
     this.#text += `${line}\n`;
-    this.#records.push(record);
+    this.#records += 1;
     this.#turn ??= this.#beginTurn();
   }
 
@@ -167,19 +196,19 @@ class Writer {
   #append(): void {
     const text = this.#text;
     const records = this.#records;
-    if (records.length === 0) return;
+    if (records === 0) return;
     this.#text = '';
-    this.#records = [];
+    this.#records = 0;
     try {
-      const { buffer, bytes } = this.#frameOf(text, records.length);
+      const { buffer, bytes } = this.#frameOf(text, records);
       this.#fileForNow().append(buffer, bytes);
-      this.#appended += records.length;
+      this.#appended += records;
       this.#failing = false;
       this.#retryAtMs = 0;
     } catch (error) {
       if (error instanceof HalfWritten) this.#abandon();
       this.#noteFailure(error);
-      this.#spill(records);
+      this.#spill(text.slice(0, -1).split('\n').map(recordOfLine));
     }
   }
 

@@ -62,6 +62,15 @@ export interface OutcomeReceiver {
   onError(error: unknown): void;
 }
 
+/** A row whose features are JSON text that nobody has parsed: ASCII, in the usual form or not. */
+export interface RowText {
+  readonly entityId: string | null;
+  readonly text: string;
+  /** Where the object of the features stands in the text. */
+  readonly featuresAt: number;
+  readonly featuresEnd: number;
+}
+
 export interface Serving {
   /**
    * Answers one outcome per request, in order. `model` may be null when exactly one model is served.
@@ -75,6 +84,11 @@ export interface Serving {
    * @throws DomainError as `predict` does where it is known at once; the receiver is not called then
    */
   predictOne?(model: string | null, request: PredictRequest, receiver: OutcomeReceiver): void;
+  /**
+   * The same for a row that was not parsed. False: nothing was done, and it has to be parsed to say what is the matter.
+   * Never throws.
+   */
+  predictText?(model: string | null, row: RowText, receiver: OutcomeReceiver): boolean;
   /** Why the version gives the answer it gives for the row. Never rejects. */
   explain(model: string, version: number, row: FeatureRow): Promise<ExplainOutcome>;
   /** Why a version cannot be explained; `null`: it can. Never rejects. */

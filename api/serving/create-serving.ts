@@ -95,6 +95,10 @@ export function createServing(deps: ServingDeps): RunningServing {
     },
     predict: async (model, requests) => predictor.predict(routingFor(snapshots, model), requests),
     predictOne: (model, request, receiver) => predictor.predictOne(routingFor(snapshots, model), request, receiver),
+    predictText: (model, row, receiver) => {
+      const routing = model === null ? snapshots.only() : snapshots.find(model);
+      return routing !== undefined && predictor.predictText(routing, row, receiver);
+    },
     explain: (model, version, row) => explanations.explain(model, version, row),
     explanationRefusal: (model, version) => explanations.refusal(model, version),
     served: () => snapshots.all().map((routing) => servedModel(routing, counters, breakers)),

@@ -7,7 +7,7 @@ import { NO_SERVING_POLICY } from '../../domain/serving-policy.ts';
 import type { LoadedModel } from '../../models/serving/load-model.ts';
 import { BULK_CHUNK_ROWS } from '../../models/serving/row-batcher.ts';
 import { answerOf, asProbability, recordOf } from './conclude.ts';
-import type { OutcomeReceiver, PredictOutcome, PredictRequest } from './contract.ts';
+import type { OutcomeReceiver, PredictOutcome, PredictRequest, RowText } from './contract.ts';
 import type { AdoptedRouting } from './model-routing.ts';
 import type { ServingLog, ServingMetrics } from './ports.ts';
 import { createRareLog } from './rare-log.ts';
@@ -26,7 +26,7 @@ const LOG_FAILURES_EVERY_MS = 10_000;
 export interface PredictorDeps {
   /** The routing in force now: it may have changed since a call began. */
   readonly current: (model: string) => AdoptedRouting | undefined;
-  readonly sink: Pick<RecordSink, 'write' | 'flushed' | 'whenFlushed'>;
+  readonly sink: Pick<RecordSink, 'write' | 'writeText' | 'flushed' | 'whenFlushed'>;
   readonly counters: Pick<VariantCounters, 'count'>;
   readonly breakers: Pick<VersionBreakers, 'run' | 'isClosed' | 'noteSuccess' | 'noteFailure'>;
   readonly metrics: ServingMetrics;
@@ -84,6 +84,11 @@ export class Predictor {
       ([outcome]) => receiver.onOutcome(outcome ?? COULD_NOT_ANSWER),
       (error: unknown) => receiver.onError(error),
     );
+  }
+
+  /** The same for a row that was not parsed; false: it has to be. Never throws. */
+  predictText(routing: AdoptedRouting, row: RowText, receiver: OutcomeReceiver): boolean {
+    return this.#singles.takeText(routing, row, receiver);
   }
 
   /** What follows when a version has failed on a single row. */

@@ -1,6 +1,7 @@
 import type { RecordStore } from '../../db/ports.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { PredictionRecord } from '../../domain/records.ts';
+import type { Answer } from './conclude.ts';
 import { createPeriodicFlush } from './periodic-flush.ts';
 import type { ServingLog } from './ports.ts';
 import { createRareLog } from './rare-log.ts';
@@ -14,6 +15,11 @@ export interface FlushWaiter {
 export interface RecordSink {
   /** Never waits and never throws. */
   write(record: PredictionRecord): void;
+  /**
+   * The same for features that are JSON text, one line that the signature's names and types are in. Absent: only
+   * records are taken.
+   */
+  writeText?(answer: Answer, rolloutId: string | null, entityId: string | null, featuresJson: string): void;
   /**
    * Resolves when what was written so far is as safe as this sink makes it: an answer leaves after that. `null`: it
    * is already. Never rejects.

@@ -53,6 +53,13 @@ export class RoutingSnapshots {
     return this.#adopted.get(model);
   }
 
+  /** The routing where there is one model and no other is known. */
+  only(): AdoptedRouting | undefined {
+    if (this.#models.size !== 1) return undefined;
+    for (const routing of this.#adopted.values()) return routing;
+    return undefined;
+  }
+
   all(): readonly AdoptedRouting[] {
     return [...this.#adopted.values()];
   }

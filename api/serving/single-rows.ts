@@ -4,11 +4,13 @@ import { DomainError } from '../../domain/errors.ts';
 import type { LoadedModel } from '../../models/serving/load-model.ts';
 import type { EncodeResult } from '../../models/serving/row-encoder.ts';
 import { answerOf, asProbability, recordOf } from './conclude.ts';
-import type { OutcomeReceiver, PredictOutcome, PredictRequest } from './contract.ts';
+import type { Answer } from './conclude.ts';
+import type { OutcomeReceiver, PredictOutcome, PredictRequest, RowText } from './contract.ts';
 import type { AdoptedRouting } from './model-routing.ts';
 import type { PredictorDeps } from './predictor.ts';
 import { SingleRow } from './single-row.ts';
 import type { SingleRowEnds } from './single-row.ts';
+import { TextRequest } from './text-request.ts';
 
 /** A model that takes single rows straight into its next run. */
 type Placing = Required<Pick<LoadedModel, 'placeOne'>>;
@@ -53,6 +55,24 @@ export class SingleRows implements SingleRowEnds {
     return true;
   }
 
+  /** The same for a row that was not parsed; false also when it has to be, to say what is wrong with it. Never throws. */
+  takeText(routing: AdoptedRouting, rowText: RowText, receiver: OutcomeReceiver): boolean {
+    const { table, versions } = routing;
+    const requestId = randomUUID();
+    const route = assignRoute(table, rowText.entityId ?? requestId);
+    const model = versions.get(route.version)?.loaded;
+    if (model?.placeText === undefined || this.#deps.sink.writeText === undefined) return false;
+    if ((table.policy?.cache ?? null) !== null || !this.#deps.breakers.isClosed(model)) return false;
+    const request = new TextRequest(rowText);
+    const row = new SingleRow(this, receiver, routing, route, model, request, requestId);
+    try {
+      return model.placeText(rowText.text, rowText.featuresAt, rowText.featuresEnd, row);
+    } catch {
+      // Too many rows wait: whoever parses it finds that as well.
+      return false;
+    }
+  }
+
   onScored(row: SingleRow, value: number): void {
     const probability = asProbability(value);
     if (probability === null) {
@@ -61,7 +81,7 @@ export class SingleRows implements SingleRowEnds {
     }
     const { requestId, warnings, route, model, routing } = row;
     const { table } = routing;
-    const { breakers, counters, metrics, sink } = this.#deps;
+    const { breakers, counters, metrics } = this.#deps;
     breakers.noteSuccess(model, route, table.model);
     const latencyMs = performance.now() - row.startedMs;
     const { signature } = model;
@@ -77,11 +97,18 @@ export class SingleRows implements SingleRowEnds {
     });
     counters.count(table, route, false, latencyMs > table.slowMs, latencyMs, probability);
     metrics.observe(table.model, route.version, route.variant, 'ok', latencyMs);
-    sink.write(recordOf(row.answer, table, row.request));
+    this.#record(row.answer, row);
     if (routing.shadow !== null) {
       this.#deps.shadows?.offer(routing, row.request.features, row.request.entityId ?? requestId, row.answer);
     }
     this.#leaveWhenFlushed(row);
+  }
+
+  #record(answer: Answer, { request, routing }: SingleRow): void {
+    const { sink } = this.#deps;
+    if (request instanceof TextRequest && sink.writeText !== undefined) {
+      sink.writeText(answer, routing.table.rolloutId, request.entityId, request.featuresJson);
+    } else sink.write(recordOf(answer, routing.table, request));
   }
 
   onFailed(row: SingleRow, reason: unknown): void {

@@ -13,6 +13,8 @@ import { RowBatcher } from './row-batcher.ts';
 import type { RowWaiter, RunRows } from './row-batcher.ts';
 import { compileRowEncoder } from './row-encoder.ts';
 import type { EncodeResult, RowEncoder } from './row-encoder.ts';
+import { compileRowScanner } from './row-scanner.ts';
+import type { RowScanner } from './row-scanner.ts';
 import type { StringTable } from './string-table.ts';
 
 /** One version, proven and warm. Rows are encoded by `encoder` and given as its floats. */
@@ -26,6 +28,12 @@ export interface LoadedModel extends Pick<RowBatcher, 'predictOne' | 'predictMan
    * @throws DomainError `unavailable` when too many rows wait, or after `close`
    */
   placeOne?(features: unknown, waiter: RowWaiter): EncodeResult;
+  /**
+   * The same from the JSON text of the features (ASCII) where that is of the usual form and ends at `end`; false: it has
+   * to be parsed, and nothing waits.
+   * @throws DomainError `unavailable` as `placeOne`
+   */
+  placeText?(text: string, at: number, end: number, waiter: RowWaiter): boolean;
   /** Answers what waits, then frees the session. Rows given afterwards are refused as `unavailable`. */
   close(): Promise<void>;
 }
@@ -70,22 +78,48 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
   });
   const batcher = new RowBatcher(encoder.width, run, options.onBatch);
   let closing: Promise<void> | null = null;
-  let result: EncodeResult;
-  const write = (features: unknown, matrix: Float32Array, offset: number): boolean => {
-    result = encoder.encode(features, matrix, offset);
-    return result.problems.length === 0;
-  };
   return {
     signature,
     encoder,
     row: new Float32Array(encoder.width),
     predictOne: (row) => batcher.predictOne(row),
-    placeOne: (features, waiter) => {
-      batcher.placeOne(features, write, waiter);
-      return result;
-    },
     predictMany: (rows, count) => batcher.predictMany(rows, count),
+    ...placing(batcher, encoder, compileRowScanner(signature)),
     close: () => (closing ??= batcher.drain().then(() => graph.release())),
+  };
+}
+
+/** Rows straight into the input of the next run: what was found of the last one is held here, not in a closure each. */
+function placing(
+  batcher: RowBatcher,
+  encoder: RowEncoder,
+  scanner: RowScanner | null,
+): Pick<LoadedModel, 'placeOne' | 'placeText'> {
+  let result: EncodeResult;
+  const write = (features: unknown, matrix: Float32Array, offset: number): boolean => {
+    result = encoder.encode(features, matrix, offset);
+    return result.problems.length === 0;
+  };
+  const placeOne = (features: unknown, waiter: RowWaiter): EncodeResult => {
+    batcher.placeOne(features, write, waiter);
+    return result;
+  };
+  if (scanner === null) return { placeOne };
+  let from = 0;
+  let until = 0;
+  let isPlaced = false;
+  const scan = (text: string, matrix: Float32Array, offset: number): boolean => {
+    isPlaced = scanner.scan(text, from, matrix, offset) === until;
+    return isPlaced;
+  };
+  return {
+    placeOne,
+    placeText: (text, at, end, waiter) => {
+      from = at;
+      until = end;
+      batcher.placeOne(text, scan, waiter);
+      return isPlaced;
+    },
   };
 }
 
