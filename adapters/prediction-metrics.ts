@@ -37,6 +37,8 @@ export interface PredictionMetrics {
   batchSize(rows: number): void;
   /** An answered prediction, by what it says. */
   answered(model: string, risk: RiskCategory): void;
+  /** An answered prediction that was explained, and what that cost. */
+  explained(model: string, durationMs: number): void;
   request(request: AnsweredRequest): void;
 }
 
@@ -52,6 +54,13 @@ export function createPredictionMetrics(registry: Registry): PredictionMetrics {
     help: 'Rows that shared one run of a model',
     bounds: BATCH_BUCKETS_ROWS,
   }).series({});
+  const explanations = createHotHistogram({
+    registry,
+    name: 'explanation_duration_seconds',
+    help: 'Time to explain one prediction',
+    bounds: LATENCY_BUCKETS_SECONDS,
+  });
+  const explained = new Map<string, TimeSeries>();
   const risks = new Map<string, Map<RiskCategory, CountSeries>>();
   return {
     observe: createObserve(registry),
@@ -59,6 +68,11 @@ export function createPredictionMetrics(registry: Registry): PredictionMetrics {
     answered: (model, risk) => {
       const own = risks.get(model)?.get(risk);
       (own ?? put(sub(risks, model), risk, byRisk.series({ model, risk }))).inc();
+    },
+    explained: (model, durationMs) => {
+      let own = explained.get(model);
+      if (own === undefined) explained.set(model, (own = explanations.series({ model })));
+      own.observe(durationMs / 1000);
     },
     request: createRequestMetrics(registry),
   };

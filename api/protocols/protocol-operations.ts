@@ -13,7 +13,7 @@ import type { ReadinessDeps } from './readiness.ts';
 
 export interface ProtocolDeps extends ReadinessDeps {
   readonly serving: Serving;
-  readonly metrics: Pick<Metrics, 'answered'>;
+  readonly metrics: Pick<Metrics, 'answered' | 'explained'>;
   /** Absent: keys have no limits. */
   readonly charge?: ChargeRows;
   /** Of the platform. */

@@ -1,10 +1,12 @@
 import type { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { answer } from '../answers.ts';
+import type { Metrics } from '../../adapters/metrics.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createPredictionAnswers } from '../hot-path/prediction-answers.ts';
 import type { PredictionAnswers, PredictionDeps } from '../hot-path/prediction-answers.ts';
 import { withExplanation } from '../explanations/explain-answer.ts';
+import { timeExplanations } from '../explanations/time-explanations.ts';
 import { defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
 import { chargeFurtherRows } from '../limits/limit-predictions.ts';
@@ -93,10 +95,15 @@ async function answerMany(
  * router is asked; these are the same, for the documentation and for whatever the hot path leaves.
  */
 export function predictionOperations(
-  deps: PredictionDeps & { readonly serving: Explaining; readonly protection: Protection },
+  deps: PredictionDeps & {
+    readonly serving: Explaining;
+    readonly metrics: Pick<Metrics, 'explained'>;
+    readonly protection: Protection;
+  },
 ): readonly Operation[] {
   const predictions = createPredictionAnswers(deps);
   const common = { method: 'post', tag: 'Predictions', permission: 'predict', refusals: ['notFound'] } as const;
+  const explaining = timeExplanations(deps.serving, deps.metrics);
   const guarded = { predicts: true, charged: true } as const;
   const answers = { 200: { description: 'The prediction', schema: predictionSchema, example: ANSWER_EXAMPLE } };
   return [
@@ -116,7 +123,7 @@ export function predictionOperations(
       },
       answers,
       query: explainQuery,
-      handle: ({ c, body, query }) => answerOne(c, predictions, body, query, deps.serving),
+      handle: ({ c, body, query }) => answerOne(c, predictions, body, query, explaining),
     }),
     defineOperation({
       ...common,
@@ -136,7 +143,7 @@ export function predictionOperations(
       answers,
       query: explainQuery,
       handle: ({ c, params, body, query }) =>
-        answerOne(c, predictions, { ...body, model: params.model }, query, deps.serving),
+        answerOne(c, predictions, { ...body, model: params.model }, query, explaining),
     }),
     defineOperation({
       ...common,

@@ -1,8 +1,10 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { Metrics } from '../../../adapters/metrics.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { answerJson } from '../../answers.ts';
 import type { AppEnv } from '../../app-env.ts';
+import { timeExplanations } from '../../explanations/time-explanations.ts';
 import { defineOperation } from '../../operation.ts';
 import type { Operation } from '../../operation.ts';
 import { JSON_TYPE } from '../../request-body.ts';
@@ -23,6 +25,7 @@ import { cellName, readInstances } from './instances.ts';
 export interface KserveDeps {
   readonly serving: Pick<Serving, 'predict' | 'served' | 'explain' | 'explanationRefusal'>;
   readonly answerRows: AnswerRows;
+  readonly metrics: Pick<Metrics, 'explained'>;
 }
 
 const common = { tag: 'KServe v1', permission: 'predict', errorForm: plainErrorForm } as const;
@@ -134,7 +137,7 @@ function verbOperation(deps: KserveDeps): Operation {
 
 async function answerRequest(
   c: Context<AppEnv>,
-  { serving, answerRows }: KserveDeps,
+  { serving, answerRows, metrics }: KserveDeps,
   { model, verb }: z.output<typeof verbParams>,
   top: number,
 ): Promise<Response> {
@@ -155,5 +158,8 @@ async function answerRequest(
   const answered = await answerRows.answer(c, target, rows, problems);
   const predictions = answered.map(predictionRecord);
   if (!explains) return answerJson(c, 200, { predictions });
-  return answerJson(c, 200, { predictions, explanations: await explainRows(serving, answered, rows, top) });
+  return answerJson(c, 200, {
+    predictions,
+    explanations: await explainRows(timeExplanations(serving, metrics), answered, rows, top),
+  });
 }

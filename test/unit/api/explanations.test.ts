@@ -34,6 +34,15 @@ describe('a prediction with explain=true', () => {
     expect(costMs).toBeGreaterThanOrEqual(0);
   });
 
+  it('has its cost in the metrics, in the native route and in that of KServe', async () => {
+    const { call, metrics } = await appThatKnows();
+    await call('POST', '/predict?explain=true', { body: { model: 'leavers', ...row } });
+    await call('POST', '/predict', { body: { model: 'leavers', ...row } });
+    expect(await metrics.text()).toContain('explanation_duration_seconds_count{model="leavers"} 1');
+    await call('POST', '/v1/models/leavers:explain', { body: { instances: [row.features] } });
+    expect(await metrics.text()).toContain('explanation_duration_seconds_count{model="leavers"} 2');
+  });
+
   it('names as many contributions as wanted and sums up the others', async () => {
     const { call } = await appThatKnows();
     const { json } = await call('POST', '/models/leavers/predict?explain=true&top=2', { body: row });
