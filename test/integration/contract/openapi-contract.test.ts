@@ -11,7 +11,7 @@ if (missing !== null) console.warn(`Skipped: ${missing}`);
 const CONFIG = fileURLToPath(new URL('schemathesis.toml', import.meta.url));
 const RUN_LIMIT_MS = 300_000;
 /** Per operation, beside those that the document makes certain (examples, limits, missing and wrong parts). */
-const EXAMPLES = 8;
+const EXAMPLES = 4;
 
 describe.skipIf(missing !== null)('the OpenAPI document', () => {
   let api: ApiProcess;
@@ -32,7 +32,7 @@ describe.skipIf(missing !== null)('the OpenAPI document', () => {
           configPath: CONFIG,
           arguments: [
             ...['--phases', 'examples,coverage,fuzzing', '--max-examples', String(EXAMPLES), '--seed', '1'],
-            ...['--continue-on-failure', '--no-shrink', '--workers', '2', '--request-timeout', '30'],
+            ...['--continue-on-failure', '--no-shrink', '--request-timeout', '30'],
           ],
         },
         RUN_LIMIT_MS,
