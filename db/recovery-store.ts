@@ -44,6 +44,8 @@ export interface RecoveryStore {
    * @throws DomainError `conflict` when the database is in another epoch
    */
   fence(epoch: number, by: string, reason: string): Promise<void>;
+  /** Control writes are taken again in the same epoch: the restore behind the fence did not happen. */
+  liftFence(epoch: number, by: string, reason: string): Promise<void>;
   /**
    * Begins a life of the platform: a higher epoch than `above` and the database's own, open rollouts settled, every
    * routing at a generation that nobody of an older epoch can name. One transaction; the same `changeId` again changes
@@ -74,6 +76,14 @@ export function createRecoveryStore(database: Database): RecoveryStore {
           throw new DomainError('conflict', `The platform is in epoch ${found.epoch}, not in ${epoch}`);
         await tx.update(platformEpoch).set({ state: 'fenced', reason, changedBy: by, since: sql`now()` });
         await writeAudit(tx, { actor: by, action: 'epoch.fence', subject: 'platform', reason, details: { epoch } });
+      }),
+    liftFence: (epoch, by, reason) =>
+      database.transact(async (tx) => {
+        const found = await readEpoch(tx, true);
+        // A newer epoch has no fence of ours.
+        if (found.epoch !== epoch || found.state === 'active') return;
+        await tx.update(platformEpoch).set({ state: 'active', reason, changedBy: by, since: sql`now()` });
+        await writeAudit(tx, { actor: by, action: 'epoch.lift', subject: 'platform', reason, details: { epoch } });
       }),
     beginEpoch: (begin) => database.transact((tx) => beginEpoch(tx, begin)),
     startDrill: ({ id, target }) =>

@@ -35,6 +35,8 @@ describe('help', () => {
         "rollout promote <rollout> | --reason <text>, --yes",
         "rollout pause <rollout> | --reason <text>, --yes",
         "rollout resume <rollout> | --reason <text>, --yes",
+        "rollout freeze <rollout> | --reason <text>, --yes",
+        "rollout skipBake <rollout> | --reason <text>, --yes",
         "rollout abort <rollout> | --reason <text>, --yes",
         "rollout rollback <rollout> | --reason <text>, --yes",
         "predict [model] | --features <json>, --file <path>, --example, --entity <id>, --explain, --top <number>",
@@ -42,6 +44,7 @@ describe('help', () => {
         "keys create <name> | --permission <list>, --tier <tier>, --expires <when>",
         "keys list [options] | ",
         "keys revoke <id> | --yes",
+        "restore [options] | --target <address>, --identity <file>, --signer <key>, --to <what>, --preview, --confirm <home>",
       ]
     `);
   });
