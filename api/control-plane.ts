@@ -1,8 +1,10 @@
 /** What the routes ask of the durable side; implemented on Temporal by `temporal-control-plane.ts`. */
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type {
+  RolloutApprovalInput,
   RolloutCommandName,
   RolloutModelInput,
+  RolloutTriggerInput,
   TrainModelInput,
   TrainModelResult,
   TrainProgress,
@@ -48,6 +50,10 @@ export interface ControlPlane {
     command: RolloutCommandName,
     input: { readonly by: string; readonly reason?: string },
   ): Promise<CommandOutcome>;
+  /** The same for somebody's agreement to the next step, or against it. */
+  approveRollout(model: string, input: Omit<RolloutApprovalInput, 'expiresAt'>): Promise<CommandOutcome>;
+  /** Tells an open rollout to go back at once, without waiting for its answer. False when none runs. */
+  triggerRollout(model: string, trigger: RolloutTriggerInput): Promise<boolean>;
   /** As the workflow sees it now; `null` when none runs or no worker answers. */
   rolloutStatus(model: string): Promise<RolloutSnapshot | null>;
   /** Resolves when Temporal answers. */

@@ -24,13 +24,21 @@ import { healthOperations } from './routes/health.ts';
 import { importVersionOperations } from './routes/import-version.ts';
 import type { ImportVersionDeps } from './routes/import-version.ts';
 import { keyOperations } from './routes/keys.ts';
+import { ledgerOperations } from './routes/ledger.ts';
 import { metricsOperations } from './routes/metrics.ts';
 import { modelOperations } from './routes/models.ts';
+import { outcomeOperations } from './routes/outcomes.ts';
 import { predictionOperations } from './routes/predictions.ts';
+import { approvalOperations } from './routes/rollout-approvals.ts';
 import { rolloutCommandOperations } from './routes/rollout-commands.ts';
+import { reportOperations } from './routes/rollout-report.ts';
 import { rolloutOperations } from './routes/rollouts.ts';
+import { stopTheLineOperations } from './routes/stop-the-line.ts';
 import { trainingOperations } from './routes/training.ts';
+import { triggerOperations } from './routes/triggers.ts';
 import { versionOperations } from './routes/versions.ts';
+import { webhookOperations } from './routes/webhooks.ts';
+import type { Webhooks } from './routes/webhooks.ts';
 import type { KeyDirectory } from './security/key-directory.ts';
 import type { Serving } from './serving/contract.ts';
 
@@ -45,6 +53,8 @@ export interface AppDeps {
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
   /** Absent: model files cannot be imported. */
   readonly imports?: ImportVersionDeps;
+  /** Absent: nobody can be told what rollouts do. */
+  readonly webhooks?: Webhooks;
   /** Absent: an `Idempotency-Key` means nothing. */
   readonly idempotency?: IdempotencyStore;
   /** Absent: predictions are not journalled. */
@@ -88,13 +98,20 @@ function createOperations(
   return [
     ...predictionOperations(deps),
     ...feedbackOperations(deps),
+    ...outcomeOperations(deps),
     ...protocolOperations(deps),
     ...modelOperations(deps),
     ...versionOperations(deps),
     ...(deps.imports === undefined ? [] : importVersionOperations(deps.imports)),
     ...trainingOperations(deps),
     ...rolloutOperations(deps),
+    ...reportOperations(deps),
+    ...approvalOperations(deps),
     ...rolloutCommandOperations(deps),
+    ...stopTheLineOperations(deps),
+    ...triggerOperations(deps),
+    ...ledgerOperations(deps),
+    ...(deps.webhooks === undefined ? [] : webhookOperations({ ...deps, webhooks: deps.webhooks })),
     ...keyOperations(deps),
     ...auditOperations(deps),
     ...healthOperations(deps),

@@ -23,6 +23,8 @@ export function deferControlPlane(load: () => Promise<LoadedControlPlane>): Defe
       trainingStatus: async (model) => (await loaded()).trainingStatus(model),
       startRollout: async (input) => (await loaded()).startRollout(input),
       rolloutCommand: async (model, command, input) => (await loaded()).rolloutCommand(model, command, input),
+      approveRollout: async (model, input) => (await loaded()).approveRollout(model, input),
+      triggerRollout: async (model, trigger) => (await loaded()).triggerRollout(model, trigger),
       rolloutStatus: async (model) => (await loaded()).rolloutStatus(model),
       check: async () => (await loaded()).check(),
     },

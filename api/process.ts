@@ -7,7 +7,10 @@ import type { Config } from '../adapters/config.ts';
 import { createFolderArtefactStore } from '../adapters/folder-artefact-store.ts';
 import { createLogger } from '../adapters/logger.ts';
 import { createMetrics } from '../adapters/metrics.ts';
+import { createNotifier } from '../adapters/webhooks/create-notifier.ts';
+import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
 import { createRegistry } from '../db/create-registry.ts';
+import type { Registry } from '../db/ports.ts';
 import { joinFleet } from './cluster/join-fleet.ts';
 import type { PrimaryCalls, ProcessCalls } from './cluster/calls.ts';
 import { createLink } from './cluster/link.ts';
@@ -25,6 +28,7 @@ import type { Log } from './log.ts';
 import { platformVersion } from './platform-version.ts';
 import { onDefect, onStop } from './process-lifecycle.ts';
 import { createProtection } from './protection.ts';
+import type { Webhooks } from './routes/webhooks.ts';
 import { createKeyDirectory } from './security/key-directory.ts';
 import type { KeyDirectory } from './security/key-directory.ts';
 import { createSavedKeys } from './security/saved-keys.ts';
@@ -48,6 +52,12 @@ async function connectControlPlane(config: Config): Promise<LoadedControlPlane> 
   const temporal = connectTemporal(config);
   const { taskQueue } = config;
   return { control: createTemporalControlPlane({ temporal, taskQueue, now: Date.now }), close: () => temporal.close() };
+}
+
+function connectWebhooks({ webhooks: settings }: Config, { webhooks }: Pick<Registry, 'webhooks'>): Webhooks {
+  const sealer = createSealer(() => readSealingKey(settings.sealingKey, settings.sealingKeyPath));
+  const notifier = createNotifier({ webhooks, sealer, post: settings, now: Date.now });
+  return { sealer, notifier, allowPrivate: settings.allowPrivate };
 }
 
 /** Everything that talks to the world outside, and how to let go of it. */
@@ -92,11 +102,25 @@ function connectAll(config: Config, log: Log) {
     temporal: () => control.check(),
     artefacts: () => access(config.artefactDir),
   };
+  const webhooks = connectWebhooks(config, registry);
   const imports = createImports({ registry, artefacts, log, uploadDir: `${config.home}/uploads` });
   const disconnect = async (): Promise<void> => {
     await Promise.allSettled([database.close(), temporal.close()]);
   };
-  return { registry, idempotency, metrics, serving, journal, keys, control, checks, imports, temporal, disconnect };
+  return {
+    registry,
+    idempotency,
+    metrics,
+    serving,
+    journal,
+    keys,
+    control,
+    checks,
+    imports,
+    webhooks,
+    temporal,
+    disconnect,
+  };
 }
 
 async function firstKeys(keys: Pick<KeyDirectory, 'refresh'>): Promise<void> {

@@ -8,11 +8,17 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
-import { ROLLOUT_STATUS_QUERY, TRAIN_STATUS_QUERY, WORKFLOWS } from '../workflows/messages.ts';
-import { rolloutWorkflowId, trainWorkflowId } from '../workflows/messages.ts';
+import {
+  ROLLOUT_APPROVE_UPDATE,
+  ROLLOUT_STATUS_QUERY,
+  ROLLOUT_TRIGGER_SIGNAL,
+  rolloutWorkflowId,
+  TRAIN_STATUS_QUERY,
+  trainWorkflowId,
+  WORKFLOWS,
+} from '../workflows/messages.ts';
 import type {
   RolloutCommandInput,
-  RolloutCommandName,
   RolloutCommandResult,
   TrainModelResult,
   TrainProgress,
@@ -82,33 +88,47 @@ export function createTemporalControlPlane({ temporal, taskQueue, now }: Tempora
     await withTimeLimit(temporal.ping(), CALL_TIMEOUT_MS, noAnswer);
   };
 
+  const order = async (model: string, update: string, input: object): Promise<CommandOutcome> => {
+    // Tells a Temporal that is away (heard at once) from a worker that is (heard at the deadline).
+    await ping();
+    const expiresAt = now() + COMMAND_TIMEOUT_MS;
+    const argument = { ...input, expiresAt: new Date(expiresAt).toISOString() };
+    const send = () => sendUpdate(temporal.client, rolloutWorkflowId(model), update, argument);
+    return temporal.connection.withDeadline(expiresAt + COMMAND_GRACE_MS, send);
+  };
+
   return {
     startTraining: (input) => start(WORKFLOWS.train, trainWorkflowId(input.model), input),
     startRollout: (input) => start(WORKFLOWS.rollout, rolloutWorkflowId(input.model), input),
     trainingStatus: (model) => readTraining(call, query, trainWorkflowId(model)),
-    rolloutCommand: async (model, command, input) => {
-      // Tells a Temporal that is away (heard at once) from a worker that is (heard at the deadline).
-      await ping();
-      const expiresAt = now() + COMMAND_TIMEOUT_MS;
-      const argument: RolloutCommandInput = { ...input, expiresAt: new Date(expiresAt).toISOString() };
-      const send = () => sendCommand(temporal.client, rolloutWorkflowId(model), command, argument);
-      return temporal.connection.withDeadline(expiresAt + COMMAND_GRACE_MS, send);
+    rolloutCommand: order,
+    approveRollout: (model, input) => order(model, ROLLOUT_APPROVE_UPDATE, input),
+    triggerRollout: async (model, trigger) => {
+      try {
+        await call(CALL_TIMEOUT_MS, (client) =>
+          client.workflow.getHandle(rolloutWorkflowId(model)).signal(ROLLOUT_TRIGGER_SIGNAL, trigger),
+        );
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw toDomainError(error);
+      }
     },
     rolloutStatus: (model) => query<RolloutSnapshot>(rolloutWorkflowId(model), ROLLOUT_STATUS_QUERY),
     check: ping,
   };
 }
 
-async function sendCommand(
+async function sendUpdate(
   client: Client,
   workflowId: string,
-  command: RolloutCommandName,
-  argument: RolloutCommandInput,
+  update: string,
+  argument: Pick<RolloutCommandInput, 'expiresAt'>,
 ): Promise<CommandOutcome> {
   try {
     const result = await client.workflow
       .getHandle(workflowId)
-      .executeUpdate<RolloutCommandResult, [RolloutCommandInput]>(command, { args: [argument] });
+      .executeUpdate<Pick<RolloutCommandResult, 'status'>, [object]>(update, { args: [argument] });
     return { kind: 'applied', status: result.status };
   } catch (error) {
     if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return { kind: 'expired' };

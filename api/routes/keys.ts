@@ -22,6 +22,7 @@ const describeKey = (row: KeyRow) => ({
   prefix: row.prefix,
   permissions: row.permissions,
   tier: row.tier,
+  roles: row.roles,
   created_at: row.createdAt.toISOString(),
   expires_at: row.expiresAt?.toISOString() ?? null,
   revoked_at: row.revokedAt?.toISOString() ?? null,
@@ -65,12 +66,14 @@ function createKey(deps: KeyDeps): Operation {
     answers: { 201: { description: 'Made', schema: createdKeySchema } },
     handle: async ({ c, body }) => {
       const permissions = [...new Set(body.permissions)];
-      const made = createApiKey(body.name, permissions, expiry(body.expires_at, deps.now()), body.tier);
+      const made = createApiKey(body.name, permissions, expiry(body.expires_at, deps.now()), body.tier, [
+        ...new Set(body.roles),
+      ]);
       const row = await deps.registry.keys.create(made.row, actorOf(c));
       await refreshSoon(deps);
-      const { id, name, prefix, tier, expiresAt } = row;
+      const { id, name, prefix, tier, roles, expiresAt } = row;
       const expires = expiresAt?.toISOString() ?? null;
-      return answerJson(c, 201, { id, name, prefix, permissions, tier, expires_at: expires, key: made.key });
+      return answerJson(c, 201, { id, name, prefix, permissions, tier, roles, expires_at: expires, key: made.key });
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { Registry } from '../../db/ports.ts';
+import type { Registry, RolloutRow } from '../../db/ports.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { RolloutCommandName } from '../../workflows/messages.ts';
 import { actorOf, auditAfter } from '../actor.ts';
@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { checkedBy, defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
 import { requireModel } from '../require-model.ts';
-import { checkRolloutStart, openRollout } from '../rollout-start.ts';
+import { checkRolloutStart, openRollout, startAndAwait } from '../rollout-start.ts';
 import { commandAnswerSchema, commandBodySchema, commandParams, rollbackStartedSchema } from '../schemas/rollouts.ts';
 import { findRollout } from './rollouts.ts';
 
@@ -24,18 +24,18 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 interface Target {
   readonly model: string;
-  /** False when the id names a rollout that has ended: a command must not reach another one in its place. */
-  readonly mayRun: boolean;
+  /** The rollout that an id names when it has ended: a command must not reach another one in its place. */
+  readonly ended: RolloutRow | null;
 }
 
 /** A model's name is used as it is, so that an abort needs no database. */
 async function targetOf(registry: RolloutCommandDeps['registry'], idOrModel: string): Promise<Target> {
-  if (!UUID.test(idOrModel)) return { model: idOrModel, mayRun: true };
+  if (!UUID.test(idOrModel)) return { model: idOrModel, ended: null };
   const row = await findRollout(registry.rollouts, idOrModel);
-  if (row.finishedAt === null) return { model: row.model, mayRun: true };
+  if (row.finishedAt === null) return { model: row.model, ended: null };
   const open = await registry.rollouts.findOpen(row.model);
   if (open !== null) throw openRollout(open);
-  return { model: row.model, mayRun: false };
+  return { model: row.model, ended: row };
 }
 
 /** `POST /rollouts/{rollout}/{command}`. */
@@ -47,11 +47,14 @@ export function rolloutCommandOperations(deps: RolloutCommandDeps): readonly Ope
       method: 'post',
       path: '/rollouts/{rollout}/{command}',
       tag: 'Rollouts',
-      summary: 'Promote, pause, resume, abort or roll back',
+      summary: 'Promote, pause, resume, freeze, skip the bake time, abort or roll back',
       description:
         'Sends a command to the rollout with this id, or to the one of the model with this name, and answers with the ' +
-        'state after it. A command that no worker takes within ten seconds expires: it is not applied later. `rollback` ' +
-        'with nothing running starts a rollout, all at once, back to the version that served before (202).',
+        'state after it. A command that no worker takes within ten seconds expires: it is not applied later. `pause` ' +
+        'takes no further step, `freeze` not even one back, until `resume`; `skip-bake` goes on without the rest of the ' +
+        'bake time. `rollback` with nothing running starts a rollout, all at once, back to the version that served ' +
+        'before (202); of a finished rollout, named by its id, back to what served before it, even if that was ' +
+        'quarantined: the order releases it.',
       permission: 'admin',
       params: commandParams,
       refusals: ['notFound', 'conflict', 'refused', 'invalidInput'],
@@ -66,12 +69,13 @@ export function rolloutCommandOperations(deps: RolloutCommandDeps): readonly Ope
         202: { description: 'A rollout back to the previous version was started', schema: rollbackStartedSchema },
       },
       handle: async ({ c, params, body }) => {
-        const { command } = params;
+        const command = params.command === 'skip-bake' ? 'skipBake' : params.command;
         const actor = actorOf(c);
-        const { model, mayRun } = await targetOf(registry, params.rollout);
-        const outcome = mayRun
-          ? await control.rolloutCommand(model, command, { by: actor, ...body })
-          : ({ kind: 'notRunning' } as const);
+        const { model, ended } = await targetOf(registry, params.rollout);
+        const outcome =
+          ended === null
+            ? await control.rolloutCommand(model, command, { by: actor, ...body })
+            : ({ kind: 'notRunning' } as const);
         switch (outcome.kind) {
           case 'applied': {
             const details = { rolloutId: outcome.status.rolloutId };
@@ -82,7 +86,7 @@ export function rolloutCommandOperations(deps: RolloutCommandDeps): readonly Ope
           case 'expired':
             throw expired(command, model);
           case 'notRunning':
-            return withNothingRunning(c, deps, model, command, body.reason);
+            return withNothingRunning(c, deps, { model, ended }, command, body.reason);
         }
       },
     }),
@@ -99,26 +103,59 @@ function expired(command: RolloutCommandName, model: string): DomainError {
 async function withNothingRunning(
   c: Context<AppEnv>,
   { registry, control }: RolloutCommandDeps,
-  name: string,
+  target: Target,
   command: RolloutCommandName,
   reason: string | undefined,
 ): Promise<Response> {
-  const { name: model } = await requireModel(registry.models, name);
+  const { name: model } = await requireModel(registry.models, target.model);
   if (command !== 'rollback') {
     throw new DomainError('refused', `No rollout of ${model} is running, so there is nothing to ${command}`);
   }
-  const { previous } = await registry.versions.aliases(model);
-  if (previous === undefined) {
-    throw new DomainError('refused', `${model} has no previous version to roll back to`);
+  const by = actorOf(c);
+  const { version, why } = await wayBack(registry, model, target.ended);
+  const row = await registry.versions.find(model, version);
+  if (row?.status === 'quarantined') {
+    await registry.versions.settle(model, version, 'accepted', { by, reason: `released by the order: ${why}` });
   }
-  await checkRolloutStart(registry, { model, version: previous });
-  const { workflowId, runId } = await control.startRollout({
+  await checkRolloutStart(registry, { model, version });
+  const { rolloutId, workflowId, runId } = await startAndAwait(registry, control, {
     model,
-    version: previous,
+    version,
     strategy: 'all-at-once',
-    requestedBy: actorOf(c),
-    reason: reason ?? `rolled back by hand to version ${previous}`,
+    requestedBy: by,
+    reason: reason ?? why,
   });
-  const started = { workflow_id: workflowId, run_id: runId };
-  return answerJson(c, 202, { applied: 'rollback', status: null, version: previous, ...started });
+  const started = { rollout_id: rolloutId, workflow_id: workflowId, run_id: runId };
+  return answerJson(c, 202, { applied: 'rollback', status: null, version, ...started });
+}
+
+/** Which version a rollback leads to when nothing runs. */
+async function wayBack(
+  { versions }: RolloutCommandDeps['registry'],
+  model: string,
+  ended: RolloutRow | null,
+): Promise<{ readonly version: number; readonly why: string }> {
+  const { champion, previous } = await versions.aliases(model);
+  if (ended === null) {
+    if (previous === undefined) throw new DomainError('refused', `${model} has no previous version to roll back to`);
+    return { version: previous, why: `rolled back by hand to version ${previous}` };
+  }
+  const promoted = ended.phase === 'promoted';
+  const [left, back] = promoted ? [ended.candidate, ended.champion] : [ended.champion, ended.candidate];
+  if (back === null) {
+    throw new DomainError('refused', `Rollout ${ended.id} was the first of ${model}: there is nothing to go back to`);
+  }
+  if (champion !== left) {
+    throw new DomainError(
+      'refused',
+      `Rollout ${ended.id} left version ${left ?? 'none'} of ${model} as champion, which is version ${champion ?? 'none'} by now`,
+      [
+        {
+          field: 'rollout',
+          message: 'others have changed the champion since; start a rollout of the version you mean',
+        },
+      ],
+    );
+  }
+  return { version: back, why: `rollout ${ended.id} (${ended.phase}) rolled back by hand to version ${back}` };
 }

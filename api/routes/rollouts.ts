@@ -6,7 +6,7 @@ import { answerJson } from '../answers.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { checkedBy, defineOperation } from '../operation.ts';
 import type { Operation } from '../operation.ts';
-import { checkRolloutStart } from '../rollout-start.ts';
+import { checkRolloutStart, startAndAwait } from '../rollout-start.ts';
 import { optional } from '../schemas/optional.ts';
 import { limitQuery, modelNameSchema } from '../schemas/parameters.ts';
 import {
@@ -14,7 +14,7 @@ import {
   rolloutParams,
   rolloutSchema,
   startRolloutSchema,
-  startedSchema,
+  startedRolloutSchema,
 } from '../schemas/rollouts.ts';
 
 export interface RolloutDeps {
@@ -70,8 +70,8 @@ function startRollout({ registry, control }: RolloutDeps): Operation {
     tag,
     summary: 'Roll out a version',
     description:
-      'Starts the rollout and answers at once. Strategy and plan default to those of the model definition. One rollout ' +
-      'per model at a time: 409 names the one that is open.',
+      'Starts the rollout and answers when it is open, so that `GET /rollouts` shows it. Strategy and plan default to ' +
+      'those of the model definition. One rollout per model at a time: 409 names the one that is open.',
     permission: 'admin',
     refusals: ['notFound', 'conflict', 'refused'],
     body: {
@@ -82,19 +82,23 @@ function startRollout({ registry, control }: RolloutDeps): Operation {
     answers: {
       202: {
         description: 'Started',
-        schema: startedSchema,
-        example: { workflow_id: 'rollout/churn', run_id: '01914f3c-3a55-7a2e-8f3a-0e4c1c6b9b42' },
+        schema: startedRolloutSchema,
+        example: {
+          rollout_id: '5b0b0c1c-27a5-4f0a-8f0f-6f3c7a4d2e11',
+          workflow_id: 'rollout/churn',
+          run_id: '01914f3c-3a55-7a2e-8f3a-0e4c1c6b9b42',
+        },
       },
     },
     handle: async ({ c, body }) => {
       await checkRolloutStart(registry, body);
       const { plan, ...rest } = body;
-      const { workflowId, runId } = await control.startRollout({
+      const { rolloutId, workflowId, runId } = await startAndAwait(registry, control, {
         ...rest,
         ...(plan === undefined ? {} : { plan }),
         requestedBy: actorOf(c),
       });
-      return answerJson(c, 202, { workflow_id: workflowId, run_id: runId });
+      return answerJson(c, 202, { rollout_id: rolloutId, workflow_id: workflowId, run_id: runId });
     },
   });
 }

@@ -1,7 +1,9 @@
 import { z } from '@hono/zod-openapi';
 import { DEFAULT_TIER, RATE_TIERS } from '../../domain/rate-tier.ts';
 import { PERMISSIONS } from '../../domain/records.ts';
+import { APPROVER_ROLES } from '../../domain/approver-role.ts';
 import { timestampSchema } from './parameters.ts';
+import { approverRoleSchema } from './rollout-plan.ts';
 import { optional } from './optional.ts';
 
 const permissionsSchema = z.array(z.enum(PERMISSIONS)).min(1).max(PERMISSIONS.length);
@@ -14,6 +16,11 @@ export const createKeySchema = z
     name: z.string().trim().min(1).max(100).openapi({ example: 'crm' }),
     permissions: permissionsSchema.openapi({ example: ['predict'] }),
     tier: tierSchema.default(DEFAULT_TIER),
+    roles: z
+      .array(approverRoleSchema)
+      .max(APPROVER_ROLES.length)
+      .default([])
+      .openapi({ description: 'In which its owner may approve steps of rollouts' }),
     expires_at: optional(z.iso.datetime({ offset: true }).nullable()),
   })
   .openapi('CreateKey');
@@ -24,6 +31,7 @@ const keyShape = {
   prefix: z.string().openapi({ example: 'sk_live_a1B2' }),
   permissions: permissionsSchema,
   tier: tierSchema,
+  roles: z.array(approverRoleSchema),
 };
 
 export const createdKeySchema = z

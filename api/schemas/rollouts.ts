@@ -1,77 +1,9 @@
 import { z } from '@hono/zod-openapi';
-import { STRATEGIES } from '../../domain/rollout/plan.ts';
-import type { PlanOverrides, RolloutPlan } from '../../domain/rollout/plan.ts';
-import { ROLLOUT_PHASES } from '../../domain/rollout/state.ts';
-import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
-import type { Verdict } from '../../domain/verdict.ts';
 import { ROLLOUT_COMMANDS } from '../../workflows/messages.ts';
-import { modelNameSchema, reasonSchema, timestampSchema, versionNumberSchema } from './parameters.ts';
-import { routeSchema } from './routing.ts';
 import { optional } from './optional.ts';
-
-export const strategySchema = z.enum(STRATEGIES);
-
-const planParts = {
-  steps: z.array(z.strictObject({ weightPercent: z.number(), bakeTimeMs: z.number() })),
-  minRequests: z.number(),
-  observeEveryMs: z.number(),
-  keepWarmMs: z.number(),
-};
-const limits = { errorRateMax: z.number(), p95MsMax: z.number() };
-
-const planSchema = z
-  .strictObject({ strategy: strategySchema, ...planParts, limits: z.strictObject(limits) })
-  .openapi('RolloutPlan', { description: 'Durations in milliseconds' }) satisfies z.ZodType<RolloutPlan>;
-
-/** The shape only: the ranges are the domain's (`checkPlan`), the same for everyone who starts a rollout. */
-const planOverridesSchema = z
-  .strictObject({
-    steps: optional(planParts.steps),
-    minRequests: optional(planParts.minRequests),
-    observeEveryMs: optional(planParts.observeEveryMs),
-    keepWarmMs: optional(planParts.keepWarmMs),
-    limits: optional(
-      z.strictObject({ errorRateMax: optional(limits.errorRateMax), p95MsMax: optional(limits.p95MsMax) }),
-    ),
-  })
-  .openapi('PlanOverrides', {
-    description: "Replaces parts of the definition's plan for this rollout",
-  }) satisfies z.ZodType<PlanOverrides>;
-
-const verdictSchema = z.strictObject({
-  kind: z.enum(['rollback', 'healthy', 'inconclusive']),
-  reason: z.string(),
-  evidence: z.array(
-    z.strictObject({
-      metric: z.enum(['errorRate', 'p95']),
-      observed: z.number(),
-      limit: z.number(),
-      eValue: z.number(),
-      threshold: z.number(),
-    }),
-  ),
-}) satisfies z.ZodType<Verdict>;
-
-const snapshotSchema = z
-  .strictObject({
-    rolloutId: z.string(),
-    model: z.string(),
-    candidate: z.int(),
-    champion: z.int().nullable(),
-    plan: planSchema,
-    phase: z.enum(ROLLOUT_PHASES),
-    stepIndex: z.int(),
-    weightPercent: z.number(),
-    generation: z.int(),
-    routes: z.array(routeSchema),
-    verdict: verdictSchema.nullable(),
-    explanation: z.strictObject({ now: z.string(), waitsFor: z.string(), next: z.string() }),
-    startedAtMs: z.number(),
-    stepStartedAtMs: z.number(),
-    stepEndsAtMs: z.number().nullable(),
-    reason: z.string().nullable(),
-  })
-  .openapi('RolloutSnapshot') satisfies z.ZodType<RolloutSnapshot>;
+import { modelNameSchema, reasonSchema, timestampSchema, versionNumberSchema } from './parameters.ts';
+import { approverRoleSchema, planOverridesSchema, planSchema, strategySchema } from './rollout-plan.ts';
+import { snapshotSchema } from './rollout-snapshot.ts';
 
 export const startRolloutSchema = z
   .strictObject({
@@ -86,6 +18,12 @@ export const startRolloutSchema = z
 export const startedSchema = z
   .strictObject({ workflow_id: z.string(), run_id: z.string() })
   .openapi('StartedWorkflow', { description: 'Runs durably from here on; look it up for its progress' });
+
+export const startedRolloutSchema = z
+  .strictObject({ rollout_id: z.string().nullable(), workflow_id: z.string(), run_id: z.string() })
+  .openapi('StartedRollout', {
+    description: 'It is open, and `GET /rollouts` shows it. `rollout_id` is null when no worker has taken it up yet',
+  });
 
 export const rolloutSchema = z
   .strictObject({
@@ -107,23 +45,48 @@ export const rolloutSchema = z
 
 export const rolloutListSchema = z.strictObject({ rollouts: z.array(rolloutSchema) });
 
+const referenceSchema = z
+  .string()
+  .min(1)
+  .max(100)
+  .openapi({ example: 'churn', description: 'Id of a rollout, or a model' });
+
+/** As they stand in a path. */
+export const COMMAND_PATHS = ['promote', 'pause', 'resume', 'freeze', 'skip-bake', 'abort', 'rollback'] as const;
 export const commandParams = z.strictObject({
-  rollout: z.string().min(1).max(100).openapi({ example: 'churn', description: 'Id of a rollout, or a model' }),
-  command: z.enum(ROLLOUT_COMMANDS).openapi({ example: 'pause' }),
+  rollout: referenceSchema,
+  command: z.enum(COMMAND_PATHS).openapi({ example: 'pause' }),
 });
-export const rolloutParams = commandParams.pick({ rollout: true });
+export const rolloutParams = z.strictObject({ rollout: referenceSchema });
 export const commandBodySchema = z.strictObject({ reason: optional(reasonSchema) }).openapi('RolloutCommand');
 
 export const commandAnswerSchema = z
   .strictObject({ applied: z.enum(ROLLOUT_COMMANDS), status: snapshotSchema })
   .openapi('AppliedCommand');
-/** A rollback with nothing running: a new rollout goes back to the alias `previous`. */
+/** A rollback with nothing running: a new rollout goes back to the version before. */
 export const rollbackStartedSchema = z
   .strictObject({
     applied: z.literal('rollback'),
     status: z.null(),
     version: z.int(),
+    rollout_id: z.string().nullable(),
     workflow_id: z.string(),
     run_id: z.string(),
   })
   .openapi('RollbackStarted');
+
+export const approveBodySchema = z
+  .strictObject({
+    evidence_hash: z.string().min(1).max(200).openapi({
+      example: '5f2b1c9a',
+      description: '`snapshot.evidenceHash` of what was reviewed: refused when the evidence is another by now',
+    }),
+    role: optional(approverRoleSchema).openapi({ description: 'Default: the one role of the key' }),
+    decision: optional(z.enum(['approve', 'reject'])),
+    reason: optional(reasonSchema),
+  })
+  .openapi('RolloutApproval');
+
+export const approvedSchema = z
+  .strictObject({ applied: z.enum(['approve', 'reject']), status: snapshotSchema })
+  .openapi('AppliedApproval');

@@ -6,7 +6,12 @@ import { optional } from './optional.ts';
 
 export const variantSchema = z.enum(VARIANTS);
 
-export const routeShape = { variant: variantSchema, version: z.int(), weightPercent: z.number() };
+export const routeShape = {
+  variant: variantSchema,
+  version: z.int(),
+  weightPercent: z.number(),
+  mirrorPercent: optional(z.number()),
+};
 
 export const routeSchema = z
   .strictObject(routeShape)

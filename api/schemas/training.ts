@@ -4,7 +4,7 @@ import type { DataReport } from '../../domain/evaluation.ts';
 import { TRAIN_STAGES } from '../../workflows/messages.ts';
 import type { TrainModelResult, TrainProgress, TrainStatus } from '../../workflows/messages.ts';
 import { evaluationSchema, gateResultSchema } from './evaluation.ts';
-import { strategySchema } from './rollouts.ts';
+import { strategySchema } from './rollout-plan.ts';
 import { optional } from './optional.ts';
 
 /** Of a 32-bit generator. */

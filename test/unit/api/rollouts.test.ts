@@ -1,17 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '../../../domain/errors.ts';
 import { ROLLOUT_ID, rollout, snapshot } from './support/samples.ts';
+import { STARTED_ID } from './support/fake-ports.ts';
 import { createTestApp } from './support/test-app.ts';
 
 const start = { model: 'leavers', version: 2 };
 
 describe('POST /rollouts', () => {
-  it('starts one and answers at once', async () => {
+  it('starts one and answers when it is open', async () => {
     const { call, control } = await createTestApp();
     const body = { ...start, strategy: 'blue-green', reason: 'better', plan: { limits: { p95MsMax: 80 } } };
     const answer = await call('POST', '/rollouts', { body });
     expect(answer.status).toBe(202);
-    expect(answer.json).toEqual({ workflow_id: 'rollout/leavers', run_id: 'run-9' });
+    const started = { rollout_id: STARTED_ID, workflow_id: 'rollout/leavers', run_id: 'run-9' };
+    expect(answer.json).toEqual(started);
+    expect((await call('GET', `/rollouts/${STARTED_ID}`)).json).toMatchObject({ id: STARTED_ID, candidate: 2 });
     expect(control.startRollout).toHaveBeenCalledWith({ ...body, requestedBy: 'key:admin-key' });
   });
 
@@ -42,9 +45,14 @@ describe('POST /rollouts', () => {
 
   it('names the rollout that is open, whether the registry or Temporal knows of it', async () => {
     const { call, world, control } = await createTestApp();
-    control.startRollout.mockRejectedValueOnce(new DomainError('conflict', 'rollout/leavers is running'));
-    expect((await call('POST', '/rollouts', { body: start })).status).toBe(409);
-    world.rollouts = [rollout()];
+    // Another start is a moment ahead: its row appears while this one is refused.
+    control.startRollout.mockImplementationOnce(() => {
+      world.rollouts = [rollout()];
+      return Promise.reject(new DomainError('conflict', 'rollout/leavers is running'));
+    });
+    const late = await call('POST', '/rollouts', { body: start });
+    expect(late.status).toBe(409);
+    expect(late.json.detail).toContain(ROLLOUT_ID);
     const answer = await call('POST', '/rollouts', { body: start });
     expect(answer.status).toBe(409);
     expect(answer.json.detail).toContain(ROLLOUT_ID);
@@ -153,6 +161,7 @@ describe('a rollback after the rollout has ended', () => {
       applied: 'rollback',
       status: null,
       version: 1,
+      rollout_id: STARTED_ID,
       workflow_id: 'rollout/leavers',
       run_id: 'run-9',
     });
@@ -170,5 +179,25 @@ describe('a rollback after the rollout has ended', () => {
     control.rolloutCommand.mockResolvedValue({ kind: 'notRunning' });
     expect((await call('POST', '/rollouts/leavers/rollback')).status).toBe(409);
     expect((await call('POST', '/rollouts/nobody/rollback')).status).toBe(404);
+  });
+
+  it('of one that went back goes forward again, and releases its version', async () => {
+    const { call, world, control } = await createTestApp();
+    world.rollouts = [{ ...rollout(new Date()), phase: 'rolledBack' }];
+    world.versions = world.versions.map((v) => (v.version === 2 ? { ...v, status: 'quarantined' as const } : v));
+    const answer = await call('POST', `/rollouts/${ROLLOUT_ID}/rollback`);
+    expect(answer.json).toMatchObject({ version: 2, rollout_id: STARTED_ID });
+    expect(control.startRollout).toHaveBeenCalledWith(expect.objectContaining({ strategy: 'all-at-once', version: 2 }));
+    expect(world.versions.find((v) => v.version === 2)).toMatchObject({ status: 'accepted' });
+    expect(world.audit.at(-1)).toMatchObject({ actor: 'key:admin-key', reason: expect.stringContaining(ROLLOUT_ID) });
+  });
+
+  it('is refused when others changed the champion since', async () => {
+    const { call, world } = await createTestApp();
+    world.rollouts = [rollout(new Date())];
+    world.aliases = { champion: 3, previous: 2 };
+    const answer = await call('POST', `/rollouts/${ROLLOUT_ID}/rollback`);
+    expect(answer.status).toBe(409);
+    expect(answer.json.detail).toContain('left version 2 of leavers as champion, which is version 3 by now');
   });
 });

@@ -14,7 +14,7 @@ import type {
 import type { Alias } from '../../../../db/schema.ts';
 import type { FeedbackRecord, PredictionRecord } from '../../../../domain/records.ts';
 import type { RoutingTable } from '../../../../domain/routing.ts';
-import { NOW_MS, answered, definition, evaluation, served, snapshot, version } from './samples.ts';
+import { NOW_MS, answered, definition, evaluation, rollout, served, snapshot, version } from './samples.ts';
 
 export interface World {
   models: ModelRow[];
@@ -90,7 +90,16 @@ export function createFakeRegistry(world: World): Registry {
     },
     versions: {
       register: unused,
-      settle: unused,
+      settle: (model, number, status, because) =>
+        tick().then(() => {
+          world.versions = world.versions.map((v) =>
+            v.model === model && v.version === number ? { ...v, status } : v,
+          );
+          const reason = because?.reason ?? '';
+          const details = { version: number, status };
+          const entry = { actor: because?.by ?? 'platform', action: 'version.settle', subject: model, reason, details };
+          world.audit.push({ ...entry, at: new Date(NOW_MS) });
+        }),
       setAliases: unused,
       recordGates: unused,
       find: (model, number) =>
@@ -222,9 +231,11 @@ function fakeRolloutStores(
   };
 }
 
+export const STARTED_ID = '0d0b2b1e-6f0a-4a77-9f0e-3d8f5b7f1c22';
 const started = (workflowId: string) => ({ workflowId, runId: 'run-9' });
 
-export function createFakeControl() {
+/** A worker opens the row at once, where it is given the world. */
+export function createFakeControl(world?: World) {
   return {
     startTraining: vi.fn<ControlPlane['startTraining']>(({ model }) => tick().then(() => started(`train/${model}`))),
     trainingStatus: vi.fn<ControlPlane['trainingStatus']>((model) =>
@@ -237,10 +248,20 @@ export function createFakeControl() {
         failure: null,
       })),
     ),
-    startRollout: vi.fn<ControlPlane['startRollout']>(({ model }) => tick().then(() => started(`rollout/${model}`))),
+    startRollout: vi.fn<ControlPlane['startRollout']>(({ model, version }) =>
+      tick().then(() => {
+        const run = started(`rollout/${model}`);
+        world?.rollouts.unshift({ ...rollout(), id: STARTED_ID, model, candidate: version, runId: run.runId });
+        return run;
+      }),
+    ),
     rolloutCommand: vi.fn<ControlPlane['rolloutCommand']>(() =>
       tick().then(() => ({ kind: 'applied', status: snapshot })),
     ),
+    approveRollout: vi.fn<ControlPlane['approveRollout']>(() =>
+      tick().then(() => ({ kind: 'applied', status: snapshot })),
+    ),
+    triggerRollout: vi.fn<ControlPlane['triggerRollout']>(() => tick().then(() => true)),
     rolloutStatus: vi.fn<ControlPlane['rolloutStatus']>(() => tick().then(() => null)),
     check: vi.fn<ControlPlane['check']>(() => tick().then(() => undefined)),
   };

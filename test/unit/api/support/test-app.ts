@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import { expect, vi } from 'vitest';
 import { createMetrics } from '../../../../adapters/metrics.ts';
+import type { Notifier } from '../../../../adapters/webhooks/create-notifier.ts';
+import { createSealer } from '../../../../adapters/webhooks/sealer.ts';
 import { createApp } from '../../../../api/create-app.ts';
 import type { AppDeps } from '../../../../api/create-app.ts';
 import { createProtection } from '../../../../api/protection.ts';
@@ -65,7 +67,12 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
     world.keys.push({ ...row, createdAt: new Date(NOW_MS), revokedAt: null });
   }
   const registry = createFakeRegistry(world);
-  const control = createFakeControl();
+  const control = createFakeControl(world);
+  const webhooks = {
+    sealer: createSealer(() => Promise.resolve(Buffer.alloc(32, 7))),
+    notifier: { deliver: vi.fn<Notifier['deliver']>(() => Promise.resolve()) },
+    allowPrivate: false,
+  };
   const serving = createFakeServing();
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
   const keys = createKeyDirectory({ keys: registry.keys, now: () => NOW_MS, onStateChange: () => undefined });
@@ -80,6 +87,7 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
     metrics,
     protection,
     log,
+    webhooks,
     checks: { postgres: () => Promise.resolve(), temporal: control.check },
     isDraining: () => false,
     now: () => NOW_MS,
@@ -106,5 +114,5 @@ export async function createTestApp(change: Partial<AppDeps> = {}) {
     if (schema !== undefined && isJson) schema.parse(json);
     return { status: response.status, headers: response.headers, text, json, fields: fieldsOf(json) };
   };
-  return { app, call, world, registry, control, serving, keys, keyOf, metrics, protection, log };
+  return { app, call, world, registry, control, webhooks, serving, keys, keyOf, metrics, protection, log };
 }
