@@ -27,6 +27,8 @@ export interface StagedSet {
   /** JSON of a step that is done, for its next attempt. */
   readonly remember: (step: string, value: unknown) => Promise<void>;
   readonly recall: <T>(step: string) => Promise<T | null>;
+  /** Takes files out again whose names begin so. */
+  readonly drop: (prefix: string) => Promise<void>;
   readonly clear: () => Promise<void>;
 }
 
@@ -68,6 +70,15 @@ export async function stageSet(dir: string, setId: string, recipients: readonly 
     read: (file) => createReadStream(pathOf(file.name), { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>,
     remember: (step, value) => writeJson(join(folder, `${step}.step.json`), value),
     recall: (step) => readJson(join(folder, `${step}.step.json`)),
+    drop: async (prefix) => {
+      const names = (await readdir(folder)).filter((name) => name.endsWith(FACTS));
+      for (const name of names) {
+        const file = await readJson<SetFile>(join(folder, name));
+        if (file?.name.startsWith(prefix) !== true) continue;
+        await rm(join(folder, name), { force: true });
+        await rm(pathOf(file.name), { force: true });
+      }
+    },
     clear: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -1,0 +1,115 @@
+import type { ArtefactStore, Digest } from '../../domain/artefacts.ts';
+import type { BackupManifest, GoldenPrediction } from '../../domain/recovery/manifest.ts';
+import type { ArtefactManifest } from '../../models/manifest.ts';
+import { takeBaseBackup } from '../postgres/base-backup.ts';
+import { formatLsn } from '../postgres/lsn.ts';
+import { countRows, referencedArtefacts, withClient, type ReferencedArtefacts } from '../restore/check-restored.ts';
+import type { SetSink } from './set-sink.ts';
+import type { StagedSet } from './stage-set.ts';
+
+/** What is known of the copy, for the manifest. */
+export type DatabaseFacts = Pick<
+  BackupManifest,
+  'setKind' | 'finishedAt' | 'schemaVersion' | 'postgres' | 'rowCounts' | 'golden'
+> & {
+  /** Every artefact that a row names, and those that manifests of versions name. */
+  readonly digests: readonly Digest[];
+};
+
+export interface StageDatabaseOptions {
+  readonly databaseUrl: string;
+  readonly artefacts: Pick<ArtefactStore, 'read'>;
+}
+
+/** Bytes of all databases of the server. */
+export function databaseBytes(databaseUrl: string): Promise<number> {
+  return withClient(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ bytes: string }>(
+      'select sum(pg_database_size(oid)) as bytes from pg_database',
+    );
+    return Number(rows[0]?.bytes ?? 0);
+  });
+}
+
+/** Takes the physical copy into the set, unless an earlier attempt did; then reads what it refers to. */
+export async function stageDatabase(set: StagedSet, sink: SetSink, options: StageDatabaseOptions): Promise<void> {
+  if ((await set.recall('database')) !== null) return;
+  const { databaseUrl, artefacts } = options;
+  // A half copy is of no use: files of one attempt belong together, so all are taken anew.
+  await set.drop('postgres/');
+  const taken = await takeBaseBackup(
+    { databaseUrl, label: set.setId, signal: sink.signal },
+    async ({ name, stream }) => {
+      await sink.add(`postgres/${name}`, stream);
+    },
+  );
+  // Read after the copy: whatever a row of it names was stored before that row.
+  const [rowCounts, referenced, server] = await Promise.all([
+    countRows(databaseUrl),
+    referencedArtefacts(databaseUrl),
+    describeServer(databaseUrl),
+  ]);
+  const manifests = await readManifests(artefacts, referenced);
+  const facts: DatabaseFacts = {
+    setKind: 'physical',
+    finishedAt: new Date().toISOString(),
+    schemaVersion: server.schemaVersion,
+    postgres: {
+      major: server.major,
+      systemIdentifier: taken.systemId,
+      timeline: taken.timeline,
+      startLsn: formatLsn(taken.startLsn),
+      endLsn: formatLsn(taken.stopLsn),
+    },
+    rowCounts,
+    digests: [...new Set([...referenced.digests, ...filesOf([...manifests.values()])])].sort(),
+    golden: goldenOf(referenced, manifests),
+  };
+  await set.remember('database', facts);
+}
+
+function describeServer(databaseUrl: string): Promise<{ readonly major: number; readonly schemaVersion: string }> {
+  return withClient(databaseUrl, async (client) => {
+    const version = await client.query<{ major: number }>(
+      `select current_setting('server_version_num')::int / 10000 as major`,
+    );
+    const newest = await client
+      .query<{ hash: string; at: string }>(
+        'select hash, created_at as at from drizzle.__drizzle_migrations order by id desc limit 1',
+      )
+      .catch(() => ({ rows: [] }));
+    const row = newest.rows[0];
+    return {
+      major: version.rows[0]?.major ?? 0,
+      schemaVersion: row === undefined ? 'unknown' : `${row.at}-${row.hash.slice(0, 12)}`,
+    };
+  });
+}
+
+async function readManifests(
+  artefacts: Pick<ArtefactStore, 'read'>,
+  { manifests }: ReferencedArtefacts,
+): Promise<ReadonlyMap<Digest, ArtefactManifest>> {
+  const found = new Map<Digest, ArtefactManifest>();
+  for (const digest of manifests) {
+    found.set(digest, JSON.parse(new TextDecoder().decode(await artefacts.read(digest))) as ArtefactManifest);
+  }
+  return found;
+}
+
+function filesOf(manifests: readonly ArtefactManifest[]): readonly Digest[] {
+  return manifests.flatMap(({ onnx, holdout }) => [onnx.digest, holdout.digest]);
+}
+
+function goldenOf(
+  { serving }: ReferencedArtefacts,
+  manifests: ReadonlyMap<Digest, ArtefactManifest>,
+): readonly GoldenPrediction[] {
+  return serving.flatMap(({ model, version, manifestDigest }) => {
+    const manifest = manifests.get(manifestDigest);
+    const row = manifest?.golden[0];
+    if (manifest === undefined || row === undefined) return [];
+    const { features, probability } = row;
+    return [{ model, version, artefactDigest: manifest.onnx.digest, features, probability }];
+  });
+}
