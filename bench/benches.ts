@@ -3,6 +3,9 @@ import type { Bench } from './bench.ts';
 /** The benches by name; each is loaded only when it runs. */
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   explain: async () => (await import('./explain.ts')).explain,
+  faults: async () => (await import('./faults.ts')).faults,
+  rollout: async () => (await import('./rollout.ts')).rollout,
+  recovery: async () => (await import('./recovery.ts')).recovery,
   serving: async () => (await import('./serving.ts')).serving,
   training: async () => (await import('./training.ts')).training,
 };

@@ -1,8 +1,8 @@
-import { createJudge, judgePolicy } from './judge.ts';
+import { createJudge, judgePolicy, observationOf } from './judge.ts';
 import { addCounts, NO_COUNTS, type VariantCounts } from './records.ts';
 import type { CompletePlan } from './rollout/plan.ts';
 import { mergeWindows } from './statistics/merge-windows.ts';
-import type { Arm, ArmWindow, Judge, Observation, Verdict } from './verdict.ts';
+import type { Arm, ArmWindow, Judge, Verdict } from './verdict.ts';
 
 export interface BacktestEvent {
   readonly atMs: number;
@@ -91,15 +91,7 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
     looks += 1;
     seen = mergeWindows(seen, nowMs);
     const { candidate, champion } = total;
-    const observation: Observation = {
-      candidate,
-      champion,
-      windows: windowsWithTraffic,
-      byWindow: seen,
-      outcomes: [],
-      shadow: null,
-      scores: [],
-    };
+    const observation = { ...observationOf({ candidate, champion, windows: windowsWithTraffic }), byWindow: seen };
     verdict = judge(observation, policy);
     if (verdict.kind === 'rollback') return rollBack(nowMs, verdict.reason);
     const current = plan.steps[step];

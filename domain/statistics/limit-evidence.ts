@@ -5,11 +5,11 @@ import { BURST_MS, isShort, type WindowCounts } from './windows.ts';
 const LIMIT_RANGE = { min: 1e-6, max: 0.9 };
 /** Alternatives above the limit, as multiples of it. */
 const WORSE = [1.2, 1.4, 1.6, 2, 3, 5, 10, 20, 50, 100, 300];
-/** How much of the evidence looks for each: a candidate that breaks rarely breaks by a little, and is to be found fast. */
-const EMPHASIS = [1, 1, 1, 1, 1, 2, 3, 1.5, 0.8, 0.5, 0.2];
 /** Under a limit of 1 %, telling 1.6 times the limit from the limit takes more requests than a rollout sees. */
 const COARSE_LIMIT = 0.01;
 const COARSE_MIN = 2;
+/** How much of the evidence looks for each of these: a candidate that breaks rarely breaks by a little, and is to be found fast. */
+const COARSE_EMPHASIS = [0.7, 1, 3, 6, 1.2, 0.3, 0.2, 0.1];
 /** Alternatives must stay below certainty, where one good request would rule them out. */
 const SHARE_MAX = 0.9;
 /** Alternatives below the limit: they carry the proof of health. */
@@ -98,7 +98,7 @@ function logFactors(windows: readonly WindowCounts[], limit: number, q: number, 
 /** Log evidence that the share of hits is above `limit`, over windows in order of time. Valid at every look. */
 export function logAgainst(windows: readonly WindowCounts[], limit: number, bursts: number): number {
   const shares = worseShares(limit);
-  const weights = shares.map((q) => EMPHASIS[WORSE.indexOf(Math.round((q / limit) * 10) / 10)] ?? 1);
+  const weights = shares.map((_, i) => (limit < COARSE_LIMIT ? (COARSE_EMPHASIS[i] ?? 0) : 1));
   const all = weights.reduce((sum, w) => sum + w, 0);
   const logs = shares.map((q) => mixRestarts(windows, logFactors(windows, limit, q, bursts)));
   return logSum(logs.map((log, i) => log + Math.log((weights[i] ?? 1) / all)));
@@ -119,8 +119,8 @@ export function logHealth(windows: readonly WindowCounts[], limit: number, burst
  * A long good time would have to be made up for before a break shows. So a part of the evidence starts anew every few
  * seconds, with weights that sum to one over all time (e-detectors: arXiv:2203.03532): a mean of martingales is one.
  */
-export function mixRestarts<W extends { readonly startMs: number; readonly durationMs: number }>(
-  windows: readonly W[],
+export function mixRestarts(
+  windows: readonly { readonly startMs: number; readonly durationMs: number }[],
   factors: readonly number[],
 ): number {
   const begin = windows[0]?.startMs ?? 0;

@@ -10,7 +10,7 @@ from scipy import optimize, special, stats
 rng = np.random.default_rng(20_240_607)
 
 WORSE = np.array([1.2, 1.4, 1.6, 2, 3, 5, 10, 20, 50, 100, 300])
-EMPHASIS = np.array([1, 1, 1, 1, 1, 2, 3, 1.5, 0.8, 0.5, 0.2])
+EMPHASIS = {2: 0.7, 3: 1, 5: 3, 10: 6, 20: 1.2, 50: 0.3, 100: 0.2, 300: 0.1}
 BETTER = np.array([0.1, 0.2, 0.35, 0.5, 0.7])
 SHORT_MS, BURST_MS, DAY_MS = 2_000, 10_000, 86_400_000
 RESTART = 0.1
@@ -18,7 +18,8 @@ RESTART = 0.1
 
 def alternatives(limit):
     keep = (WORSE * limit < 0.9) & ((WORSE >= 2) | (limit >= 0.01))
-    return WORSE[keep] * limit, EMPHASIS[keep] / EMPHASIS[keep].sum()
+    weights = np.array([EMPHASIS[m] if limit < 0.01 else 1 for m in WORSE[keep]])
+    return WORSE[keep] * limit, weights / weights.sum()
 
 
 def factors(windows, limit, q, bursts):
