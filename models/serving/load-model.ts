@@ -15,6 +15,7 @@ import { compileRowEncoder } from './row-encoder.ts';
 import type { EncodeResult, RowEncoder } from './row-encoder.ts';
 import { compileRowScanner } from './row-scanner.ts';
 import type { RowScanner } from './row-scanner.ts';
+import { runInPieces } from './run-in-pieces.ts';
 import type { StringTable } from './string-table.ts';
 
 /** One version, proven and warm. Rows are encoded by `encoder` and given as its floats. */
@@ -76,7 +77,7 @@ export async function loadModel(source: LoadSource, options: LoadOptions = {}): 
     await graph.release();
     throw error;
   });
-  const batcher = new RowBatcher(encoder.width, run, options.onBatch);
+  const batcher = new RowBatcher(encoder.width, runInPieces(run, encoder.width), options.onBatch);
   let closing: Promise<void> | null = null;
   return {
     signature,
