@@ -31,6 +31,7 @@ import { outcomeOperations } from './routes/outcomes.ts';
 import { predictionOperations } from './routes/predictions.ts';
 import { approvalOperations } from './routes/rollout-approvals.ts';
 import { rolloutCommandOperations } from './routes/rollout-commands.ts';
+import { rolloutPlanOperations } from './routes/rollout-plan.ts';
 import { reportOperations } from './routes/rollout-report.ts';
 import { rolloutOperations } from './routes/rollouts.ts';
 import { stopTheLineOperations } from './routes/stop-the-line.ts';
@@ -105,6 +106,7 @@ function createOperations(
     ...(deps.imports === undefined ? [] : importVersionOperations(deps.imports)),
     ...trainingOperations(deps),
     ...rolloutOperations(deps),
+    ...rolloutPlanOperations(deps),
     ...reportOperations(deps),
     ...approvalOperations(deps),
     ...rolloutCommandOperations(deps),

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { addCounts, NO_COUNTS, type VariantCounts } from '../domain/records.ts';
 import type { Route } from '../domain/routing.ts';
 import { ACCURACY_EVENT, ARMS, WINDOW_LADDER, WINDOWS_MAX } from '../domain/verdict.ts';
@@ -13,7 +13,7 @@ export function observeRollout(
   nowMs: number,
 ): Promise<Observation> {
   return database.run(async (db) => {
-    const byWindow = await readWindows(db, rolloutId, sinceMs, nowMs);
+    const byWindow = (await readWindows(db, rolloutId, sinceMs, ladderWidth(nowMs))).slice(-WINDOWS_MAX);
     const sumOf = (arm: Arm) => byWindow.map((w) => w.counts[arm]).reduce(addCounts, NO_COUNTS);
     return {
       candidate: sumOf('candidate'),
@@ -48,6 +48,21 @@ export function windowStretches(nowMs: number): readonly Stretch[] {
   });
 }
 
+function ladderWidth(nowMs: number): SQL {
+  const edges = windowStretches(nowMs).map((s) => sql`when at_ms >= ${s.startMs}::float8 then ${s.windowMs}::float8`);
+  return sql`case ${sql.join(edges, sql` `)} end`;
+}
+
+/** Every window of a rollout, each `windowMs` long or shorter where the weights changed: for replaying it. */
+export function recordedWindows(
+  database: Database,
+  rolloutId: string,
+  sinceMs: number,
+  windowMs: number,
+): Promise<readonly ArmWindow[]> {
+  return database.run((db) => readWindows(db, rolloutId, sinceMs, sql`${windowMs}::float8`));
+}
+
 interface WindowRow extends Record<string, unknown> {
   readonly start_ms: number;
   readonly end_ms: number;
@@ -63,16 +78,7 @@ interface WindowRow extends Record<string, unknown> {
  * A counter's row belongs to the generation in force when its window began; one from before the rollout's first, or
  * from a process that heard late of its end, to the nearest.
  */
-async function readWindows(
-  db: Drizzle,
-  rolloutId: string,
-  sinceMs: number,
-  nowMs: number,
-): Promise<readonly ArmWindow[]> {
-  const edges = sql.join(
-    windowStretches(nowMs).map((s) => sql`when at_ms >= ${s.startMs}::float8 then ${s.windowMs}::float8`),
-    sql` `,
-  );
+async function readWindows(db: Drizzle, rolloutId: string, sinceMs: number, width: SQL): Promise<readonly ArmWindow[]> {
   const { rows } = await db.execute<WindowRow>(sql`
     with generations as (
       select routes, generation, extract(epoch from valid_from) * 1000 as from_ms,
@@ -83,7 +89,7 @@ async function readWindows(
       select variant, requests, errors, slow, latency_sum_ms, extract(epoch from window_start) * 1000 as at_ms
       from variant_counts where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)}
     ), placed as (
-      select *, case ${edges} end as width from counted
+      select *, ${width} as width from counted
     )
     select greatest(floor(at_ms / width) * width, case when g.is_first then 0 else g.from_ms end)::float8 as start_ms,
       least(floor(at_ms / width) * width + width, case when g.is_last then 'infinity' else g.to_ms end)::float8 as end_ms,
@@ -100,7 +106,7 @@ async function readWindows(
     known.rows.push(row);
     windows.set(key, known);
   }
-  return [...windows.values()].map(toWindow).slice(-WINDOWS_MAX);
+  return [...windows.values()].map(toWindow);
 }
 
 /** Two processes' windows that start in the same 10 s are one. */

@@ -9,7 +9,7 @@ import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { Route, RoutingTable, Variant } from '../domain/routing.ts';
 import type { RoutedModel } from '../domain/serving-policy.ts';
 import type { Signature } from '../domain/signature.ts';
-import type { Observation, Verdict } from '../domain/verdict.ts';
+import type { ArmWindow, Observation, Verdict } from '../domain/verdict.ts';
 import type {
   ControlStore,
   InstanceStore,
@@ -17,6 +17,7 @@ import type {
   LookStore,
   OutcomeStore,
   ShadowCountsRow,
+  Traffic,
   WebhookStore,
 } from './rollout-ports.ts';
 import type { Alias, VersionStatus } from './schema.ts';
@@ -166,6 +167,10 @@ export interface RecordStore {
    * outcomes and truths by user, pairs of a shadow, scores.
    */
   observe(rolloutId: string, sinceMs: number): Promise<Observation>;
+  /** Every window of a rollout, each `windowMs` long or shorter where the weights changed; in order of time. */
+  recordedWindows(rolloutId: string, sinceMs: number, windowMs: number): Promise<readonly ArmWindow[]>;
+  /** What a model has answered from `sinceMs` on and before `untilMs`, whatever version did. */
+  traffic(model: string, sinceMs: number, untilMs: number): Promise<Traffic>;
   findPrediction(requestId: string): Promise<PredictionRecord | null>;
   /** One truth per request id: a later report replaces the earlier. Returns how many predictions it speaks of. */
   saveFeedback(record: FeedbackRecord): Promise<{ matched: number }>;

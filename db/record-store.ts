@@ -2,12 +2,13 @@ import { eq, sql } from 'drizzle-orm';
 import type { PredictionRecord, RiskCategory } from '../domain/records.ts';
 import type { Variant } from '../domain/routing.ts';
 import type { Database } from './connect.ts';
-import { observeRollout } from './observe-rollout.ts';
+import { observeRollout, recordedWindows } from './observe-rollout.ts';
 import { ensurePartitions } from './partitions.ts';
 import type { CountsRow, RecordStore } from './ports.ts';
 import { saveShadowCounts } from './shadow-counts.ts';
 import { saveFeedback } from './save-feedback.ts';
 import { predictions } from './schema.ts';
+import { readTraffic } from './traffic.ts';
 import { storable } from './storable-text.ts';
 import { isUuid } from './uuid.ts';
 
@@ -20,6 +21,8 @@ export function createRecordStore(database: Database, nowMs: () => number): Reco
     saveCounts: (rows) => inStatements(rows, (part) => saveCounts(database, part)),
     saveShadowCounts: (rows) => inStatements(rows, (part) => saveShadowCounts(database, part)),
     observe: (rolloutId, sinceMs) => observeRollout(database, rolloutId, sinceMs, nowMs()),
+    recordedWindows: (rolloutId, sinceMs, windowMs) => recordedWindows(database, rolloutId, sinceMs, windowMs),
+    traffic: (model, sinceMs, untilMs) => readTraffic(database, model, sinceMs, untilMs),
     findPrediction: (requestId) => findPrediction(database, requestId),
     saveFeedback: (record) => saveFeedback(database, record),
     ensurePartitions: (daysAhead) => ensurePartitions(database, daysAhead, nowMs()),

@@ -80,6 +80,17 @@ export interface OutcomeStore {
   save(rows: readonly OutcomeRow[]): Promise<{ readonly matched: number }>;
 }
 
+export interface Traffic {
+  readonly counts: VariantCounts;
+  /** Of the first and the last counter; `null` without any. Epoch ms. */
+  readonly firstMs: number | null;
+  readonly lastMs: number | null;
+  /** Different entities; at most as many as were looked at. */
+  readonly users: number;
+  /** Users with the event, by event. */
+  readonly outcomes: Readonly<Record<string, number>>;
+}
+
 /** Sums of one API process over pairs of answers, the shadow's minus the champion's. */
 export interface ShadowCountsRow {
   readonly instance: string;

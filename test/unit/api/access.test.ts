@@ -24,6 +24,8 @@ const ROUTES = [
   ['POST', `/rollouts/${ID}/abort`, 'admin'],
   ['GET', `/rollouts/${ID}/report`, 'monitor'],
   ['POST', `/rollouts/${ID}/approve`, 'monitor'],
+  ['POST', '/rollouts/plan', 'monitor'],
+  ['POST', '/rollouts/backtest', 'monitor'],
   ['GET', '/stop-the-line', 'monitor'],
   ['POST', '/stop-the-line', 'admin'],
   ['POST', '/triggers', 'admin'],

@@ -37,7 +37,7 @@ describe('the OpenAPI document', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(document.info.version).toBe('1.2.3');
     const all = operations(document as Document);
-    expect(all).toHaveLength(61);
+    expect(all).toHaveLength(63);
     expect(new Set(all.map((o) => o.operationId)).size).toBe(all.length);
     for (const operation of all) {
       const { operationId: id, responses, security } = operation;

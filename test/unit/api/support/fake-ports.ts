@@ -8,12 +8,14 @@ import type {
   LedgerEntry,
   LookRow,
   OutcomeRow,
+  Traffic,
   TriggerRow,
   WebhookRow,
 } from '../../../../db/rollout-ports.ts';
 import type { Alias } from '../../../../db/schema.ts';
 import type { FeedbackRecord, PredictionRecord } from '../../../../domain/records.ts';
 import type { RoutingTable } from '../../../../domain/routing.ts';
+import type { ArmWindow } from '../../../../domain/verdict.ts';
 import { NOW_MS, answered, definition, evaluation, rollout, served, snapshot, version } from './samples.ts';
 
 export interface World {
@@ -31,6 +33,8 @@ export interface World {
   stopped: ControlState;
   triggers: Omit<TriggerRow, 'atMs'>[];
   webhooks: WebhookRow[];
+  windows: ArmWindow[];
+  traffic: Traffic;
   audit: (AuditEntry & { at: Date })[];
 }
 
@@ -59,6 +63,14 @@ export function createWorld(): World {
     stopped: { active: false, by: 'platform', reason: 'never set', at: null },
     triggers: [],
     webhooks: [],
+    windows: [],
+    traffic: {
+      counts: { requests: 0, errors: 0, slow: 0, latencySumMs: 0 },
+      firstMs: null,
+      lastMs: null,
+      users: 0,
+      outcomes: {},
+    },
     audit: [],
   };
 }
@@ -141,6 +153,8 @@ export function createFakeRegistry(world: World): Registry {
       saveCounts: unused,
       saveShadowCounts: unused,
       observe: unused,
+      recordedWindows: () => tick().then(() => world.windows),
+      traffic: () => tick().then(() => world.traffic),
       ensurePartitions: unused,
       findPrediction: (id) => tick().then(() => world.predictions.find((p) => p.requestId === id) ?? null),
       saveFeedback: (record) =>
