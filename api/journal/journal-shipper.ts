@@ -21,11 +21,17 @@ const IDLE_MS = 100;
  * is a fifth of one core, and half an hour of 1,000 predictions/s is caught up in ten minutes.
  */
 const RECORDS_PER_SECOND = 4_000;
+/**
+ * The pace while more comes in than the first number a second: the cores are full, and what shipping takes, answers
+ * lack. Fifty seconds of that fit below the pressure below; what follows is longer than any peak.
+ */
+const BUSY_RECORDS_PER_SECOND = 5_000;
+const BUSY_PACE = 1_500;
 /** From this share of the bound on there is no pace: slower predictions are better than lost records. */
 const PRESSURE_SHARE = 0.5;
 /** Wait after the n-th failure in a row: doubles from the first to the last. */
 const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 5_000;
+const LAST_RETRY_MS = 2_000;
 const WATCH_EVERY_MS = 1_000;
 
 export interface JournalShipperDeps {
@@ -87,6 +93,9 @@ class Shipper {
   #waitingBytes = 0;
   #bytesPerRecord = 600;
   #oldestMs: number | null = null;
+  #isBusy = false;
+  /** Records that had come, shipped or waiting, when it was looked last. */
+  #come = { records: 0, atMs: performance.now() };
 
   constructor(deps: JournalShipperDeps) {
     this.#deps = deps;
@@ -135,7 +144,7 @@ class Shipper {
 
   #waitAfter(shipped: number, tookMs: number): number {
     if (this.#failures > 0) return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
-    const { recordsPerSecond = RECORDS_PER_SECOND, bounds } = this.#deps;
+    const { recordsPerSecond = this.#isBusy ? BUSY_PACE : RECORDS_PER_SECOND, bounds } = this.#deps;
     const underPressure = this.#bytes > bounds.bytesMax * PRESSURE_SHARE;
     const paceMs = underPressure ? 0 : (shipped / recordsPerSecond) * 1000 - tookMs;
     return shipped >= BATCH_RECORDS ? paceMs : Math.max(paceMs, IDLE_MS);
@@ -222,11 +231,21 @@ class Shipper {
       const state = { inventory, positions: this.#positions, busy: this.#busy, failingForMs, nowMs: Date.now() };
       this.#notes.drop(await enforceBounds(this.#deps.bounds, state), this.#bytes, this.#deps.bounds);
       this.#oldestMs = await this.#oldest(inventory);
+      this.#noteArrivals();
     } catch (error) {
       this.#notes.notWatched(error);
     } finally {
       this.#watching = false;
     }
+  }
+
+  #noteArrivals(): void {
+    const atMs = performance.now();
+    const { shipped, dropped, rejected } = this.#notes;
+    const records = shipped + dropped + rejected + this.status.waiting;
+    this.#isBusy =
+      ((records - this.#come.records) * 1000) / Math.max(1, atMs - this.#come.atMs) > BUSY_RECORDS_PER_SECOND;
+    this.#come = { records, atMs };
   }
 
   #look(): Promise<Inventory> {
