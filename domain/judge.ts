@@ -89,11 +89,7 @@ function measure(observation: Observation, policy: JudgePolicy): readonly Found[
   // Of mere sums it is not known in which windows the hits were: at most in those that had traffic.
   const windowsHit = (hit: Hit) => Math.min(countsOf(hit).windowsHit, observation.windows);
   const limitOf = (rule: MetricRule, hit: Hit) => judgeLimit(rule, hit, countsOf(hit), policy, scales);
-  const beside = (rule: MetricRule, hit: Hit): Evidence => {
-    const metric = hit === 'errors' ? 'errorRate' : 'p95';
-    const within = limitOf({ metric, action: 'rollback' }, hit).status === 'healthy';
-    return judgeAgainstBaseline(rule, hit, countsOf(hit), policy, scales, within);
-  };
+  const beside = (rule: MetricRule, hit: Hit) => judgeAgainstBaseline(rule, hit, countsOf(hit), policy, scales);
   return policy.metrics.map((rule): Found => {
     switch (rule.metric) {
       case 'errorRate':

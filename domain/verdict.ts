@@ -32,7 +32,7 @@ export const WINDOW_LADDER: readonly { readonly youngerThanMs: number; readonly 
   { youngerThanMs: 24 * 3_600_000, windowMs: 1_200_000 },
   { youngerThanMs: Infinity, windowMs: 24 * 3_600_000 },
 ];
-export const WINDOWS_MAX = 300;
+export const WINDOWS_MAX = 400;
 
 /** A business event per arm. Unit = user: each user adds one value, however often the event came. */
 export interface OutcomeStats {

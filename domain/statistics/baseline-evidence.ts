@@ -32,13 +32,13 @@ function logFactor({ candidate, other }: PairedWindow, r: number, r0: number, bu
 
 /** Log evidence that the candidate's rate is above `r0` times the other arm's. Valid at every look. */
 export function logWorseThanBaseline(windows: readonly PairedWindow[], r0: number, bursts: number): number {
-  const timed = windows.map((w) => ({ ...w, startMs: w.candidate.startMs, durationMs: w.candidate.durationMs }));
+  const times = windows.map((w) => w.candidate);
   const ratios = WORSE_RATIOS.filter((r) => r > r0);
   return logMean(
     ratios.map((r) =>
       mixRestarts(
-        timed,
-        timed.map((w) => logFactor(w, r, r0, bursts)),
+        times,
+        windows.map((w) => logFactor(w, r, r0, bursts)),
       ),
     ),
   );

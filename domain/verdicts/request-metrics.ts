@@ -4,7 +4,7 @@ import { logAsGoodAsBaseline, logWorseThanBaseline } from '../statistics/baselin
 import { burstSize } from '../statistics/dispersion.ts';
 import { judgedLimit, logAgainst, logHealth } from '../statistics/limit-evidence.ts';
 import { afterWarmUp, countsOf, stretchesWithHits, type WindowCounts } from '../statistics/windows.ts';
-import { measured, type Scales } from './measured.ts';
+import { measured, type Logs, type Scales } from './measured.ts';
 import { grouped, percent } from './words.ts';
 
 /** Share of requests a p95 limit allows to be slower. */
@@ -20,6 +20,9 @@ export interface HitCounts {
   /** The arm the candidate is compared with: the baseline, or production where there is none; `null`: alone. */
   readonly other: 'baseline' | 'champion' | null;
   readonly bursts: number;
+  /** The candidate's share of hits against its limit. */
+  readonly limit: number;
+  readonly logs: Logs;
   /** Stretches (`BURST_MS`) in which the candidate had a hit. */
   readonly windowsHit: number;
 }
@@ -29,10 +32,15 @@ export function countHits(observation: Observation, policy: JudgePolicy, hit: Hi
   const of = (arm: Arm): WindowCounts[] => afterWarmUp(countsOf(byWindow, arm, hit), policy.warmUpRequests);
   const arms = { candidate: of('candidate'), baseline: of('baseline'), champion: of('champion') };
   const traffic = (arm: 'baseline' | 'champion') => arms[arm].some((w) => w.requests > 0);
+  const bursts = burstSize([arms.candidate, arms.baseline, arms.champion]);
+  const limit = hit === 'errors' ? policy.limits.errorRateMax : SLOW_SHARE_MAX;
+  const judged = judgedLimit(limit);
   return {
     arms,
     other: traffic('baseline') ? 'baseline' : traffic('champion') ? 'champion' : null,
-    bursts: burstSize([arms.candidate, arms.baseline, arms.champion]),
+    bursts,
+    limit,
+    logs: { against: logAgainst(arms.candidate, judged, bursts), health: logHealth(arms.candidate, judged, bursts) },
     windowsHit: stretchesWithHits(arms.candidate),
   };
 }
@@ -50,20 +58,17 @@ export function judgeLimit(
   policy: JudgePolicy,
   scales: Scales,
 ): Evidence {
-  const limit = hit === 'errors' ? policy.limits.errorRateMax : SLOW_SHARE_MAX;
-  const judged = judgedLimit(limit);
-  const own = counts.arms.candidate;
-  const { requests, hits } = total(own);
+  const { limit, logs } = counts;
+  const { requests, hits } = total(counts.arms.candidate);
   const observed = share(hits, requests);
-  const logs = { against: logAgainst(own, judged, counts.bursts), health: logHealth(own, judged, counts.bursts) };
   const sentence = `${percent(observed)} of ${grouped(requests)} requests ${WORDS[hit](policy)} (limit ${percent(limit)})`;
   const { metric, action } = rule;
   return measured({ metric, action, sizes: { candidate: requests }, observed, limit, logs, sentence }, scales);
 }
 
 /**
- * The candidate's share of hits against the one of the arm it runs beside. Where the share is shown to be within the
- * absolute limit (`withinLimit`), hits are too rare to tell the arms apart, and that is health enough.
+ * The candidate's share of hits against the one of the arm it runs beside. Where the share is shown to be within its
+ * absolute limit, hits are too rare to tell the arms apart, and that is health enough.
  */
 export function judgeAgainstBaseline(
   rule: MetricRule,
@@ -71,14 +76,19 @@ export function judgeAgainstBaseline(
   counts: HitCounts,
   policy: JudgePolicy,
   scales: Scales,
-  withinLimit: boolean,
 ): Evidence {
   const { arms, other, bursts } = counts;
   const limit = RATIO_TOLERATED[hit];
   const { metric, action } = rule;
   const own = total(arms.candidate);
   const observed = share(own.hits, own.requests);
-  const base = { metric, action, observed, limit, otherwiseHealthy: withinLimit };
+  const base = {
+    metric,
+    action,
+    observed,
+    limit,
+    otherwiseHealthy: counts.logs.health >= Math.log(scales.healthThreshold),
+  };
   if (other === null) {
     const sentence = 'not compared: no other arm has traffic';
     return measured({ ...base, sizes: { candidate: own.requests }, logs: { against: 0, health: 0 }, sentence }, scales);
