@@ -44,7 +44,12 @@ export interface FaultApiOptions {
 
 export interface Health {
   readonly status: string;
-  readonly processes: readonly { readonly pid: number; readonly memory_mb: number; readonly ready: boolean }[];
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly memory_mb: number;
+    readonly ready: boolean;
+    readonly reasons: readonly string[];
+  }[];
   readonly process_crashes: number;
   readonly models: readonly { readonly generation: number; readonly routes: readonly { readonly version: number }[] }[];
   readonly records: { readonly queued: number; readonly dropped: number };
@@ -58,6 +63,7 @@ export interface Health {
 
 export interface FaultApi {
   readonly home: string;
+  readonly model: string;
   readonly registry: Registry;
   /** For `startLoad`. */
   readonly target: () => LoadTarget;
@@ -218,6 +224,7 @@ export async function startFaultApi(options: FaultApiOptions): Promise<FaultApi>
     });
   return {
     home,
+    model: name,
     registry,
     target: () => ({ port: api.port, path: '/predict', key, body }),
     pid: () => api.child.pid ?? 0,
