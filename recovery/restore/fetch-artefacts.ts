@@ -34,11 +34,18 @@ export async function fetchArtefacts(options: FetchArtefactsOptions): Promise<nu
   await mkdir(options.scratchDir, { recursive: true });
   const fetchAll = createFetcher(options);
   await fetchAll(options.referenced.digests);
-  const nested = await Promise.all(options.manifests.map((digest) => filesOf(options.store, digest)));
-  return fetchAll(nested.flat());
+  return fetchAll(await nestedArtefacts(options.store, options.manifests));
 }
 
-async function filesOf(store: ArtefactStore, digest: Digest): Promise<readonly Digest[]> {
+/** The files that manifests of versions name. */
+export async function nestedArtefacts(
+  store: Pick<ArtefactStore, 'read'>,
+  manifests: readonly Digest[],
+): Promise<readonly Digest[]> {
+  return (await Promise.all(manifests.map((digest) => filesOf(store, digest)))).flat();
+}
+
+async function filesOf(store: Pick<ArtefactStore, 'read'>, digest: Digest): Promise<readonly Digest[]> {
   const manifest = JSON.parse(new TextDecoder().decode(await store.read(digest))) as ArtefactManifest;
   return [manifest.onnx.digest, manifest.holdout.digest];
 }

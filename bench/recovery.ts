@@ -1,0 +1,163 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { createDatabase } from '../db/connect.ts';
+import { createRecoveryStore } from '../db/recovery-store.ts';
+import { runDrill } from '../recovery/drill/run-drill.ts';
+import type { RestoreWish } from '../recovery/restore/plan-restore.ts';
+import { passableFolder, restoreAndCheck, sweepScratch } from '../recovery/restore/restore-and-check.ts';
+import type { Bench, Figure } from './bench.ts';
+import { artefactsOf, backUp, createBenchHome, query, shipLog, type BenchHome } from './recovery/bench-home.ts';
+
+const WRITE_SECONDS = 6;
+const ROWS_PER_GB = 1_000_000;
+const RSS_SAMPLE_MS = 50;
+const MB = 1024 * 1024;
+
+type Log = (line: string) => void;
+
+const figure = (name: string, value: number, unit: string, bar: number | null): Figure => ({
+  name,
+  value,
+  unit,
+  bar,
+  better: 'lower',
+});
+
+/** Restores into a folder of its own and asks the restored database; the time is that of restore and checks. */
+async function restoreAndAsk(world: BenchHome, wish: RestoreWish, text: string) {
+  const folder = passableFolder(world.folder, `restore-${String(Date.now())}`);
+  mkdirSync(join(folder, 'artefacts'));
+  const startedAt = performance.now();
+  const place = {
+    dataDir: join(folder, 'data'),
+    scratchDir: passableFolder(folder, 'scratch'),
+    artefacts: artefactsOf(folder),
+  };
+  const { database } = await restoreAndCheck({ target: world.target, wish }, place);
+  const tookMs = performance.now() - startedAt;
+  const rows = await query<{ n: number; clean?: boolean }>(database.databaseUrl, text);
+  await database.stop();
+  await sweepScratch(place.scratchDir, folder);
+  return { rows, tookMs };
+}
+
+/** One writer that counts what the server acknowledged, until its server is killed. */
+async function writeUntilLost(databaseUrl: string): Promise<{ acknowledged: () => number; ended: Promise<void> }> {
+  const client = new Client({ connectionString: databaseUrl });
+  client.on('error', () => undefined);
+  await client.connect();
+  let acknowledged = 0;
+  const ended = (async () => {
+    try {
+      for (;;) {
+        await client.query(`insert into bench_rows(body) values (repeat('x', 200))`);
+        acknowledged += 1;
+      }
+    } catch {
+      await client.end().catch(() => undefined);
+    }
+  })();
+  return { acknowledged: () => acknowledged, ended };
+}
+
+async function measureLoss(log: Log): Promise<readonly Figure[]> {
+  const world = await createBenchHome();
+  try {
+    await world.query(
+      'create table bench_rows(id bigserial primary key, body text, at timestamptz default clock_timestamp())',
+    );
+    const shipping = shipLog(world);
+    await backUp(world);
+    const writer = await writeUntilLost(world.postgres.databaseUrl);
+    await sleep(WRITE_SECONDS * 1000);
+    process.kill(world.postgres.process.pid, 'SIGKILL');
+    rmSync(world.postgres.dataDir, { recursive: true, force: true });
+    await writer.ended;
+    const acknowledged = writer.acknowledged();
+    await shipping.stop();
+    const { rows } = await restoreAndAsk(world, { kind: 'latest' }, 'select count(*)::int as n from bench_rows');
+    const lost = Math.max(0, acknowledged - (rows[0]?.n ?? 0));
+    const lostSeconds = (lost / acknowledged) * WRITE_SECONDS;
+    log(`${acknowledged} rows acknowledged, ${lost} lost with the data folder: the last ${lostSeconds.toFixed(2)} s`);
+    return [
+      figure('rows lost with the data folder', lost, `of ${acknowledged} rows`, null),
+      figure('time lost with the data folder', lostSeconds, 's', 1),
+    ];
+  } finally {
+    await world.stop().catch(() => undefined);
+  }
+}
+
+async function measureSize(log: Log): Promise<readonly Figure[]> {
+  const world = await createBenchHome();
+  try {
+    await world.query('create table bench_rows(id bigint, body text)');
+    // Hashes: content that compression cannot shrink to nothing.
+    await world.query(`alter table bench_rows alter column body set storage external`);
+    for (let part = 0; part < 10; part += 1) {
+      await world.query(
+        `insert into bench_rows select i, (select string_agg(md5(i::text || j), '') from generate_series(1, 30) j)
+         from generate_series(1, ${ROWS_PER_GB / 10}) i`,
+      );
+    }
+    const [size] = await world.query<{ bytes: string }>('select pg_database_size(current_database()) as bytes');
+    const gb = Number(size?.bytes) / 1024 / MB;
+    const shipping = shipLog(world);
+    let rssMax = 0;
+    const sampler = setInterval(() => (rssMax = Math.max(rssMax, process.memoryUsage().rss)), RSS_SAMPLE_MS);
+    const startedAt = performance.now();
+    await backUp(world);
+    const backupS = (performance.now() - startedAt) / 1000;
+    clearInterval(sampler);
+    log(`base backup of ${gb.toFixed(2)} GB, encrypted and in the target: ${backupS.toFixed(1)} s`);
+    const [now] = await world.query<{ ms: string }>('select extract(epoch from clock_timestamp()) * 1000 as ms');
+    const atMs = Math.floor(Number(now?.ms));
+    await sleep(20);
+    await world.query('drop table bench_rows');
+    await world.query('create table later_rows(id int)');
+    await sleep(3_000);
+    await shipping.stop();
+    const question = `select (select count(*)::int from bench_rows) as n, to_regclass('later_rows') is null as clean`;
+    const { rows, tookMs } = await restoreAndAsk(world, { kind: 'moment', atMs }, question);
+    log(`restored to the moment before the DROP TABLE: ${(tookMs / 1000).toFixed(1)} s`);
+    return [
+      figure('base backup, per GB', backupS / gb, 's', null),
+      figure('memory of the backup', rssMax / MB, 'MB', 300),
+      figure('restore to verified, per GB', tookMs / 1000 / gb, 's', 60),
+      figure('rows lost before a DROP TABLE', ROWS_PER_GB - (rows[0]?.n ?? 0), 'rows', 0),
+      figure('later tables after the restore', rows[0]?.clean === true ? 0 : 1, 'tables', 0),
+    ];
+  } finally {
+    await world.stop();
+  }
+}
+
+async function measureDrill(log: Log): Promise<readonly Figure[]> {
+  const world = await createBenchHome();
+  try {
+    const shipping = shipLog(world);
+    await backUp(world);
+    await sleep(2_000);
+    const database = createDatabase(world.postgres.databaseUrl);
+    const report = await runDrill({ target: world.target, home: world.home, record: createRecoveryStore(database) });
+    await database.close();
+    await shipping.stop();
+    if (!report.passed) throw new Error(`the drill failed: ${report.failure ?? ''}`);
+    log(`drill: ${report.restoreMs} ms, would have lost ${report.lossMs ?? 0} ms`);
+    return [figure('drill of a small platform', report.restoreMs / 1000, 's', 30)];
+  } finally {
+    await world.stop();
+  }
+}
+
+export const recovery: Bench = {
+  description: 'what is lost with a data folder, and how long a way back takes',
+  async run(log) {
+    const loss = await measureLoss(log);
+    const size = await measureSize(log);
+    const drill = await measureDrill(log);
+    return [...loss, ...size, ...drill];
+  },
+};

@@ -1,0 +1,203 @@
+/** Backups of this platform: the parts their activities need, their schedule, and the log that is shipped meanwhile. */
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleOptions } from '@temporalio/client';
+import { join } from 'node:path';
+import { createBackupActivities, type BackupDeps } from '../activities/backup-activities.ts';
+import type { BackupActivities } from '../activities/backup-contract.ts';
+import { withFailures } from '../activities/failures.ts';
+import { createWalShipper } from '../recovery/postgres/ship-wal.ts';
+import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
+import { readReferences } from '../recovery/vault/stage-database.ts';
+import type { Config } from '../adapters/config.ts';
+import type { Logger } from '../adapters/logger.ts';
+import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
+import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
+import type { TemporalClient } from '../adapters/temporal-client.ts';
+import type { ArtefactStore } from '../domain/artefacts.ts';
+import type { TemporalFacts } from '../domain/recovery/manifest.ts';
+import { loadVaultKeys, type VaultKeys } from '../recovery/vault/vault-keys.ts';
+import { createVaultTarget } from '../recovery/vault/vault-target.ts';
+import { BACKUP_SCHEDULE_ID, BACKUP_WORKFLOW_ID, WORKFLOWS } from '../workflows/messages.ts';
+
+/** Runs that a stopped platform missed are made up for once it is back, the newest of them at least. */
+const CATCH_UP = '1 day';
+const JITTER = '10 minutes';
+/** A version registered a minute ago can be restored. */
+const ARTEFACTS_EVERY_MS = 60_000;
+/** Running workflows that a manifest lists. */
+const RUNNING_MAX = 10_000;
+
+export interface BackupsOptions {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly artefacts: ArtefactStore;
+  readonly temporal: TemporalClient;
+  readonly softwareVersion: string;
+  readonly log: Logger;
+}
+
+export interface Backups {
+  readonly activities: BackupActivities;
+  /** Makes the schedule, and ships log and artefacts to each target until the signal. */
+  readonly start: (stopped: AbortSignal) => void;
+}
+
+export function createBackups(options: BackupsOptions): Backups {
+  const { config, temporal, log } = options;
+  const deps = createBackupDeps(options);
+  return {
+    activities: withFailures<BackupActivities>(createBackupActivities(deps)),
+    start: (stopped) => {
+      ensureBackupSchedule(config, temporal).catch((error: unknown) => {
+        log.warn({ err: error }, 'the schedule of backups cannot be made, it is as it was');
+      });
+      startShipping(options, deps, stopped).catch((error: unknown) => {
+        log.error({ err: error }, 'what is written between backups is not shipped');
+      });
+    },
+  };
+}
+
+/** Between two sets: the write-ahead log second by second, new artefacts every minute. */
+async function startShipping(
+  { config, databaseUrl, log }: BackupsOptions,
+  deps: BackupDeps,
+  stopped: AbortSignal,
+): Promise<void> {
+  if (!config.backup.shipLog) return;
+  for (const [name, { vault }] of await deps.targets()) {
+    const shipper = createWalShipper({
+      databaseUrl,
+      slot: `sluice_${name.replaceAll('-', '_')}`,
+      openStore: (systemId) => vault.wal(systemId),
+      log,
+    });
+    shipper.run(stopped).catch((error: unknown) => log.error({ err: error, target: name }, 'the log is not shipped'));
+    shipArtefacts(name, vault.store, deps, log, stopped);
+  }
+}
+
+function shipArtefacts(name: string, store: ObjectStore, deps: BackupDeps, log: Logger, signal: AbortSignal): void {
+  let shipped = '';
+  const timer = setInterval(() => {
+    ship().catch((error: unknown) => {
+      if (!signal.aborted)
+        log.warn({ err: error, target: name }, 'new artefacts were not shipped, trying again in a minute');
+    });
+  }, ARTEFACTS_EVERY_MS);
+  timer.unref();
+  signal.addEventListener('abort', () => clearInterval(timer));
+  const ship = async (): Promise<void> => {
+    const { digests } = await readReferences(deps);
+    const all = digests.join();
+    // Asking a store for its list each minute costs money: only when there is something new.
+    if (all === shipped) return;
+    const { recipients } = await deps.keys();
+    await copyArtefacts({ store, artefacts: deps.artefacts, digests, recipients, signal });
+    shipped = all;
+  };
+}
+
+/** Keys and targets are opened at the first use: a wrong setting fails backups, not the worker. */
+function createBackupDeps(options: BackupsOptions): BackupDeps {
+  const { config, databaseUrl, artefacts, temporal, softwareVersion, log } = options;
+  const { backup } = config;
+  let keys: Promise<VaultKeys> | null = null;
+  const loadKeys = (): Promise<VaultKeys> =>
+    (keys ??= loadVaultKeys(backup.keys).catch((error: unknown) => {
+      keys = null;
+      throw error;
+    }));
+  return {
+    databaseUrl,
+    artefacts,
+    stagingDir: backup.stagingDir,
+    logDir: join(config.home, 'logs'),
+    retention: backup.retention,
+    softwareVersion,
+    settings: {
+      taskQueue: config.taskQueue,
+      temporalNamespace: config.temporalNamespace,
+      host: config.host,
+      port: config.port,
+    },
+    keys: loadKeys,
+    targets: async () => {
+      const opened = await Promise.all(
+        backup.targets.map(async (target) => {
+          const store = await openObjectStore(target, backup.credentials);
+          return [target.name, { target, vault: createVaultTarget(store, await loadKeys()) }] as const;
+        }),
+      );
+      return new Map(opened);
+    },
+    temporalFacts: () => readTemporalFacts(temporal, config.temporalNamespace),
+    nowMs: Date.now,
+    onVerified: (target, setId, ok) => {
+      if (ok) log.info({ target, setId }, 'the backup is verified');
+      else log.error({ target, setId }, 'the backup is damaged: take another one, and look at the target');
+    },
+  };
+}
+
+async function readTemporalFacts(temporal: TemporalClient, namespace: string): Promise<TemporalFacts> {
+  return temporal.call(async (client) => {
+    const schedules: TemporalFacts['schedules'][number][] = [];
+    for await (const schedule of client.schedule.list()) {
+      const { action, spec, policies, state } = await client.schedule.getHandle(schedule.scheduleId).describe();
+      const description = JSON.parse(JSON.stringify({ action, spec, policies })) as Record<string, unknown>;
+      schedules.push({ id: schedule.scheduleId, paused: state.paused, note: state.note ?? '', description });
+    }
+    const running: TemporalFacts['running'][number][] = [];
+    for await (const run of client.workflow.list({ query: `ExecutionStatus = 'Running'` })) {
+      running.push({
+        workflowId: run.workflowId,
+        runId: run.runId,
+        type: run.type,
+        startedAt: run.startTime.toISOString(),
+      });
+      if (running.length >= RUNNING_MAX) break;
+    }
+    return { namespace, schedules, running };
+  }, 60_000);
+}
+
+/** Makes the schedule what the configuration says; one that a person paused stays paused. */
+async function ensureBackupSchedule(config: Config, temporal: TemporalClient): Promise<void> {
+  const { backup, taskQueue } = config;
+  const { schedule } = backup;
+  await temporal.call(async (client) => {
+    const handle = client.schedule.getHandle(BACKUP_SCHEDULE_ID);
+    if (schedule === null || backup.targets.length === 0) {
+      await handle.delete().catch(() => undefined);
+      return;
+    }
+    const options = scheduleOptions(schedule, taskQueue);
+    try {
+      await client.schedule.create(options);
+    } catch (error) {
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+      const { spec, action, policies } = options;
+      await handle.update((previous) => ({
+        state: previous.state,
+        spec,
+        action,
+        ...(policies === undefined ? {} : { policies }),
+      }));
+    }
+  });
+}
+
+function scheduleOptions(cron: string, taskQueue: string): ScheduleOptions {
+  return {
+    scheduleId: BACKUP_SCHEDULE_ID,
+    spec: { cronExpressions: [cron], jitter: JITTER },
+    action: {
+      type: 'startWorkflow',
+      workflowType: WORKFLOWS.backup,
+      workflowId: BACKUP_WORKFLOW_ID,
+      taskQueue,
+      args: [{ requestedBy: 'schedule' }],
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP, pauseOnFailure: true },
+  };
+}
