@@ -20,6 +20,8 @@ export interface TinyModelOptions {
   readonly link?: 'sigmoid' | 'identity';
   /** The run fails inside onnxruntime when any row's first feature is at least this (a whole number). */
   readonly failsFrom?: number;
+  /** Each run multiplies two square matrices of this many rows first: 800 take some ten milliseconds. */
+  readonly burns?: number;
   readonly golden?: readonly Row[];
   readonly signature?: Partial<Signature>;
 }
@@ -131,7 +133,12 @@ function buildGraph(
     node('IsNaN', [ENCODED_TENSOR], ['absent']),
     node('Where', ['absent', 'zero', ENCODED_TENSOR], ['filled']),
     node('MatMul', ['filled', 'weights'], ['product']),
-    node('Add', ['product', 'bias'], [options.failsFrom === undefined ? 'sum' : 'unchecked']),
+    ...burningNodes(options.burns),
+    node(
+      'Add',
+      [options.burns === undefined ? 'product' : 'burnt', 'bias'],
+      [options.failsFrom === undefined ? 'sum' : 'unchecked'],
+    ),
     ...(options.failsFrom === undefined ? [] : failingNodes()),
     tail,
   ];
@@ -152,6 +159,7 @@ function buildGraph(
         { name: 'weights', dataType: FLOAT, dims: [features.length, 1], floatData: [...weights] },
         { name: 'bias', dataType: FLOAT, dims: [1], floatData: [bias] },
         ...failingConstants(options.failsFrom),
+        ...burningConstants(options.burns),
       ],
     },
   };
@@ -165,6 +173,24 @@ function failingNodes(): onnx.INodeProto[] {
     node('Gather', ['table', 'index'], ['looked'], [intAttribute('axis', 0)]),
     node('Add', ['unchecked', 'looked'], ['sum']),
   ];
+}
+
+/** Of the rows themselves, so that no optimiser does it beforehand; adds nothing to the answer. */
+function burningNodes(burns: number | undefined): onnx.INodeProto[] {
+  if (burns === undefined) return [];
+  return [
+    node('ReduceMean', ['filled'], ['mean'], [intAttribute('keepdims', 0)]),
+    node('Expand', ['mean', 'square'], ['matrix']),
+    node('MatMul', ['matrix', 'matrix'], ['power']),
+    node('ReduceMean', ['power'], ['warmth'], [intAttribute('keepdims', 0)]),
+    node('Mul', ['warmth', 'zero'], ['nothing']),
+    node('Add', ['product', 'nothing'], ['burnt']),
+  ];
+}
+
+function burningConstants(burns: number | undefined): onnx.ITensorProto[] {
+  if (burns === undefined) return [];
+  return [{ name: 'square', dataType: TensorProto.DataType.INT64, dims: [2], int64Data: [burns, burns] }];
 }
 
 function failingConstants(failsFrom: number | undefined): onnx.ITensorProto[] {
