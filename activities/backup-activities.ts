@@ -12,7 +12,7 @@ import { markVerified } from '../recovery/vault/mark-set.ts';
 import { pruneSets } from '../recovery/vault/prune-sets.ts';
 import { databaseBytes, stageDatabase } from '../recovery/vault/stage-database.ts';
 import { stageDefinitions, stageLogs } from '../recovery/vault/stage-platform.ts';
-import { stageSet, type StagedSet } from '../recovery/vault/stage-set.ts';
+import { clearStaged, stageSet, type StagedSet } from '../recovery/vault/stage-set.ts';
 import { publishManifest, uploadSet } from '../recovery/vault/upload-set.ts';
 import type { VaultKeys } from '../recovery/vault/vault-keys.ts';
 import type { VaultTarget } from '../recovery/vault/vault-target.ts';
@@ -95,7 +95,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
         const { removedSets, notes } = await pruneSets(vault, options);
         return { removedSets, notes };
       }),
-    closeBackup: async (run) => (await staged(run)).clear(),
+    closeBackup: ({ setId }) => clearStaged(deps.stagingDir, setId, deps.nowMs()),
   };
 }
 

@@ -17,6 +17,8 @@ export interface BackupConfig {
   };
   /** Cron, UTC; `null`: only by hand. */
   readonly schedule: string | null;
+  /** Whether the write-ahead log and new artefacts go to the targets between sets. */
+  readonly shipLog: boolean;
   readonly retention: RetentionPolicy;
   /** Where sets are put together. */
   readonly stagingDir: string;
@@ -40,6 +42,7 @@ const environment = z.object({
       })
       .optional(),
   ),
+  SLUICE_BACKUP_LOG: z.preprocess(empty, z.enum(['ship', 'off']).optional()),
   SLUICE_BACKUP_RECIPIENTS: text,
   SLUICE_BACKUP_ENCRYPTION: z.preprocess(empty, z.enum(['required', 'off']).optional()),
   SLUICE_BACKUP_IDENTITY_FILE: text,
@@ -85,6 +88,7 @@ export function readBackupConfig(env: Readonly<Record<string, string | undefined
       trustedSigners: listOf(e.SLUICE_BACKUP_TRUSTED_SIGNERS),
     },
     schedule: e.SLUICE_BACKUP_SCHEDULE === 'off' ? null : (e.SLUICE_BACKUP_SCHEDULE ?? DEFAULT_SCHEDULE),
+    shipLog: e.SLUICE_BACKUP_LOG !== 'off',
     retention: {
       keepAllDays: DEFAULT_RETENTION.keepAllDays,
       daily: e.SLUICE_BACKUP_KEEP_DAILY ?? DEFAULT_RETENTION.daily,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../domain/errors.ts';
+import { readBackupConfig, type BackupConfig } from './backup-config.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 /** An empty variable counts as not set. */
@@ -58,6 +59,7 @@ export interface Config {
     /** Webhooks may lead to this machine and its network. */
     readonly allowPrivate: boolean;
   };
+  readonly backup: BackupConfig;
   /** Heap limit of a training process, MB. */
   readonly trainingMemoryMb: number;
   /** `null`: embedded. */
@@ -105,6 +107,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       allowPrivate: e.SLUICE_WEBHOOKS_PRIVATE === 'allow',
     },
     taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',
+    backup: readBackupConfig(env, home),
     trainingMemoryMb: e.SLUICE_TRAINING_MEMORY_MB ?? 2048,
     databaseUrl: e.DATABASE_URL ?? null,
     temporalAddress: e.TEMPORAL_ADDRESS ?? null,

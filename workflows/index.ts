@@ -1,4 +1,7 @@
 /** Entry of the workflow bundle: what a worker can run. */
+export { backupPlatform } from './backup-platform.ts';
+export { recoveryDrill } from './recovery-drill.ts';
+export { restorePlatform } from './restore-platform.ts';
 export { rolloutGroup } from './rollout-group.ts';
 export { rolloutModel } from './rollout-model.ts';
 export { sendNotice } from './send-notice.ts';

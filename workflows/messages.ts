@@ -14,6 +14,7 @@ export const WORKFLOWS = {
   validate: 'validateModel',
   rollout: 'rolloutModel',
   rolloutGroup: 'rolloutGroup',
+  backup: 'backupPlatform',
 } as const;
 
 export const SEARCH_ATTRIBUTES = {
@@ -27,6 +28,9 @@ export const SEARCH_ATTRIBUTES = {
 export const trainWorkflowId = (model: string): string => `train/${model}`;
 export const rolloutWorkflowId = (model: string): string => `rollout/${model}`;
 export const rolloutGroupWorkflowId = (group: string): string => `rollout-group/${group}`;
+/** One backup at a time, begun by hand or by the schedule, whose runs get the time appended. */
+export const BACKUP_WORKFLOW_ID = 'backup';
+export const BACKUP_SCHEDULE_ID = 'backup';
 /** A validation is of one version. */
 export const validateWorkflowId = (model: string, version: number): string => `validate/${model}/${version}`;
 
@@ -211,3 +215,28 @@ export interface RolloutGroupStatus {
 
 export const ROLLOUT_STATUS_QUERY = 'status';
 export const TRAIN_STATUS_QUERY = 'status';
+
+/** `{}` is enough. */
+export interface BackupPlatformInput {
+  readonly requestedBy?: string;
+  /** Names the set for people: before a migration, at the end of a quarter. */
+  readonly label?: string;
+}
+
+export interface BackupPlatformResult {
+  readonly setId: string;
+  /** Packed and sealed, without artefacts. */
+  readonly storedBytes: number;
+  readonly targets: readonly BackupTargetResult[];
+}
+
+export interface BackupTargetResult {
+  readonly target: string;
+  readonly stored: boolean;
+  /** Every byte was read back and is right. */
+  readonly verified: boolean;
+  readonly artefacts: number;
+  readonly uploadedArtefacts: number;
+  readonly removedSets: readonly string[];
+  readonly problem: string | null;
+}

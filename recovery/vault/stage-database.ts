@@ -34,7 +34,7 @@ export function databaseBytes(databaseUrl: string): Promise<number> {
 /** Takes the physical copy into the set, unless an earlier attempt did; then reads what it refers to. */
 export async function stageDatabase(set: StagedSet, sink: SetSink, options: StageDatabaseOptions): Promise<void> {
   if ((await set.recall('database')) !== null) return;
-  const { databaseUrl, artefacts } = options;
+  const { databaseUrl } = options;
   // A half copy is of no use: files of one attempt belong together, so all are taken anew.
   await set.drop('postgres/');
   const taken = await takeBaseBackup(
@@ -44,12 +44,11 @@ export async function stageDatabase(set: StagedSet, sink: SetSink, options: Stag
     },
   );
   // Read after the copy: whatever a row of it names was stored before that row.
-  const [rowCounts, referenced, server] = await Promise.all([
+  const [rowCounts, references, server] = await Promise.all([
     countRows(databaseUrl),
-    referencedArtefacts(databaseUrl),
+    readReferences(options),
     describeServer(databaseUrl),
   ]);
-  const manifests = await readManifests(artefacts, referenced);
   const facts: DatabaseFacts = {
     setKind: 'physical',
     finishedAt: new Date().toISOString(),
@@ -62,10 +61,25 @@ export async function stageDatabase(set: StagedSet, sink: SetSink, options: Stag
       endLsn: formatLsn(taken.stopLsn),
     },
     rowCounts,
-    digests: [...new Set([...referenced.digests, ...filesOf([...manifests.values()])])].sort(),
-    golden: goldenOf(referenced, manifests),
+    digests: references.digests,
+    golden: goldenOf(references.referenced, references.manifests),
   };
   await set.remember('database', facts);
+}
+
+export interface References {
+  readonly referenced: ReferencedArtefacts;
+  readonly manifests: ReadonlyMap<Digest, ArtefactManifest>;
+  /** Everything that a row names, or a manifest that a row names; each once, sorted. */
+  readonly digests: readonly Digest[];
+}
+
+/** Which artefacts the registry needs now. */
+export async function readReferences({ databaseUrl, artefacts }: StageDatabaseOptions): Promise<References> {
+  const referenced = await referencedArtefacts(databaseUrl);
+  const manifests = await readManifests(artefacts, referenced);
+  const files = filesOf([...manifests.values()]);
+  return { referenced, manifests, digests: [...new Set([...referenced.digests, ...files])].sort() };
 }
 
 function describeServer(databaseUrl: string): Promise<{ readonly major: number; readonly schemaVersion: string }> {

@@ -3,7 +3,13 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DomainError } from '../../domain/errors.ts';
-import type { Compression, SetEncryption, SetFile } from '../../domain/recovery/manifest.ts';
+import {
+  isSetId,
+  setTimeMs,
+  type Compression,
+  type SetEncryption,
+  type SetFile,
+} from '../../domain/recovery/manifest.ts';
 import { availableCompression } from './compress.ts';
 import { counted, packed, type Counted } from './file-content.ts';
 import { newWrappedKey } from './keys.ts';
@@ -12,6 +18,8 @@ import type { SetSink } from './set-sink.ts';
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const FACTS = '.facts.json';
+/** Longer than a backup may take. */
+const ABANDONED_AFTER_MS = 3 * 86_400_000;
 
 /**
  * A set on its way: packed and sealed files in a folder, so that the database is read once however many targets
@@ -83,10 +91,13 @@ export async function stageSet(dir: string, setId: string, recipients: readonly 
   };
 }
 
-/** Removes what backups left that nobody goes on with. */
-export async function clearStagedSets(dir: string, keep: (setId: string) => boolean): Promise<void> {
+/** Removes what is staged of a set, and what older sets left that nobody goes on with any more. */
+export async function clearStaged(dir: string, setId: string, nowMs: number): Promise<void> {
   const names = await readdir(dir).catch(() => []);
-  for (const name of names) if (!keep(name)) await rm(join(dir, name), { recursive: true, force: true });
+  for (const name of names) {
+    const abandoned = isSetId(name) && nowMs - setTimeMs(name) > ABANDONED_AFTER_MS;
+    if (name === setId || abandoned) await rm(join(dir, name), { recursive: true, force: true });
+  }
 }
 
 /** What an envelope of a set is bound to: files of two sets cannot be exchanged. */
