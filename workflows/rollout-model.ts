@@ -13,6 +13,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Look, RolloutActivities } from '../activities/contract.ts';
+import { blockers } from '../domain/rollout/blockers.ts';
 import type { Outcome, RolloutState } from '../domain/rollout/events.ts';
 import { openState } from '../domain/rollout/open-state.ts';
 import { refusal } from '../domain/rollout/orders.ts';
@@ -146,20 +147,19 @@ async function lookUnlessOrdered(state: RolloutState, inbox: Inbox): Promise<Loo
   }
 }
 
-/** Orders after which the rollout may be ready for its next step. */
-const OPENING = ['approve', 'skipBake', 'resume', 'release'];
-
-/** Answers whether a look is worth it now. */
+/** Answers whether a look is worth it now: the rollout may be ready for its next step, or is called back. */
 async function obey(session: RolloutSession, entry: Ticket | Note): Promise<boolean> {
-  if (!isTicket(entry)) {
-    await session.send(entry);
-    return entry.kind === 'release';
-  }
   const nowMs = Date.now();
-  const refused = refusal(session.state(), entry.order, nowMs);
-  if (refused === null) await session.send({ ...entry.order, nowMs });
-  entry.answer = refused === null ? { status: session.snapshot() } : { refused };
-  return refused === null && OPENING.includes(entry.order.kind);
+  if (!isTicket(entry)) await session.send(entry);
+  else {
+    const refused = refusal(session.state(), entry.order, nowMs);
+    if (refused === null) await session.send({ ...entry.order, nowMs });
+    entry.answer = refused === null ? { status: session.snapshot() } : { refused };
+    if (refused !== null) return false;
+  }
+  const state = session.state();
+  const moving = state.phase === 'starting' || state.phase === 'running' || state.phase === 'keepWarm';
+  return moving && (state.heldTrigger !== null || blockers(state, nowMs).length === 0);
 }
 
 /** Whatever broke, or whoever cancelled: the traffic goes back to the champion. */

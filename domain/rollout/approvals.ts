@@ -15,7 +15,7 @@ export function evidenceHash(state: RolloutState): string {
     .filter((e) => e.status === 'breached' && e.action !== 'watch')
     .map((e) => (e.event === undefined ? e.metric : `${e.metric}/${e.event}`))
     .sort();
-  const text = JSON.stringify([rolloutId, candidate, begun, stepIndex, verdict?.kind ?? 'none', against]);
+  const text = JSON.stringify([rolloutId, candidate, begun, stepIndex, verdict?.kind ?? 'inconclusive', against]);
   const hex = (seed: number): string => murmur3(text, seed).toString(16).padStart(8, '0');
   return `${hex(0)}${hex(1)}`;
 }

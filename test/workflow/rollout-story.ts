@@ -7,6 +7,8 @@ import {
 import type { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type {
+  RolloutApprovalInput,
+  RolloutApprovalResult,
   RolloutCommandInput,
   RolloutCommandName,
   RolloutCommandResult,
@@ -65,6 +67,13 @@ export const status = (handle: Handle): Promise<RolloutStatus> => handle.query<R
 /** Never beside a sleep: the time-skipping server loses the task of an update that comes while it skips. */
 export function order(handle: Handle, name: RolloutCommandName, input: RolloutCommandInput = {}) {
   return handle.executeUpdate<RolloutCommandResult, [RolloutCommandInput]>(name, { args: [input] });
+}
+
+/** Approves as security what is shown now, where `change` does not say otherwise. */
+export async function approve(handle: Handle, change: Partial<RolloutApprovalInput>) {
+  const { evidenceHash = '' } = (await status(handle)) ?? {};
+  const input: RolloutApprovalInput = { by: 'somebody', role: 'security', evidenceHash, ...change };
+  return handle.executeUpdate<RolloutApprovalResult, [RolloutApprovalInput]>('approve', { args: [input] });
 }
 
 export async function refusalOf(promise: Promise<unknown>): Promise<ApplicationFailure> {
