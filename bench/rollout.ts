@@ -1,13 +1,13 @@
 import { cleanRequestsFor, usersPerArm } from '../domain/statistics/power.ts';
 import type { Bench, Figure } from './bench.ts';
-import { againstBaseline, againstLimit, windowRule, type Ends } from './rollout/fixed-looks.ts';
+import { againstBaseline, againstLimit, againstLimitInBursts, windowRule, type Ends } from './rollout/fixed-looks.ts';
 import { runLive, type LiveRuns } from './rollout/live-traffic.ts';
 import { runOutcomes } from './rollout/outcome-looks.ts';
 
 const RUNS = 2_000;
 const LIVE_RUNS = 1_000;
 /** Days at half the limit: each is more than 400 looks. */
-const DAY_RUNS = 200;
+const DAY_RUNS = 150;
 const SEED = 20_261;
 /** As often as a canary should be looked at: counters arrive every second, windows are 2 s long. */
 const LOOK_EVERY_MS = 4_000;
@@ -188,6 +188,12 @@ function falseRollbacks(log: Log): Figure[] {
     run('0.05 % for a day', { errorRate: 0.0005 }, 24 * HOUR_MS, DAY_RUNS, 1),
     run('at the limit, single errors', { errorRate: 0.001 }, thirtyThousand, LIVE_RUNS, 1),
     ...bursts,
+    atMost(
+      'at the limit, bursts of 10: false rollback by the likelihood ratio alone',
+      percent(againstLimitInBursts(0.001, 0.001, 10, RUNS, SEED).rollback),
+      '%',
+      null,
+    ),
   ];
 }
 

@@ -19,13 +19,13 @@ export interface Ends {
 /** Runs in which a rule says at each look what it makes of `hits` of `requests`, and of those since the look before. */
 type Rule = (hits: number, requests: number, sinceLast: number) => 'rollback' | 'healthy' | null;
 
-function run(rate: number, runs: number, seed: number, begin: () => Rule): Ends {
+function run(rate: number, runs: number, seed: number, begin: () => Rule, burstMean = 1): Ends {
   const random = seeded(seed);
   const rollbacks: number[] = [];
   const healthy: number[] = [];
   for (let i = 0; i < runs; i++) {
     const rule = begin();
-    const next = hitsOf(rate, random);
+    const next = hitsOf(rate, random, burstMean);
     let before = 0;
     for (let n = LOOK_EVERY; n <= REQUESTS_MAX; n += LOOK_EVERY) {
       const hits = next(n);
@@ -45,13 +45,14 @@ function run(rate: number, runs: number, seed: number, begin: () => Rule): Ends 
 }
 
 /** Hits among the first `n` requests, drawn by their gaps. */
-function hitsOf(rate: number, random: Random): (n: number) => number {
+function hitsOf(rate: number, random: Random, burstMean = 1): (n: number) => number {
   let hits = 0;
-  let at = geometric(random, rate);
+  let at = geometric(random, rate / burstMean);
   return (n) => {
     while (at < n) {
-      hits += 1;
-      at += 1 + geometric(random, rate);
+      // A whole burst at once: beside 500 requests a look it has no length.
+      hits += burstMean <= 1 ? 1 : 1 + geometric(random, 1 / burstMean);
+      at += 1 + geometric(random, rate / burstMean);
     }
     return hits;
   };
@@ -66,6 +67,14 @@ export function againstLimit(rate: number, limit: number, runs: number, seed: nu
     if (logEvidence(hits, n, limit, worse) >= threshold) return 'rollback';
     return logEvidence(hits, n, limit, better) >= threshold ? 'healthy' : null;
   });
+}
+
+/** The same evidence where errors come in bursts, which it takes for news each: why the judge does not use it so. */
+export function againstLimitInBursts(rate: number, limit: number, burstMean: number, runs: number, seed: number): Ends {
+  const worse = worseShares(limit);
+  const rule: Rule = (hits, n) =>
+    logEvidence(Math.min(hits, n), n, limit, worse) >= -Math.log(ALPHA) ? 'rollback' : null;
+  return run(rate, runs, seed, () => rule, burstMean);
 }
 
 /** What it is shown beside: back as soon as `inARow` windows of 500 requests have more than the limit allows. */
