@@ -1,8 +1,12 @@
 /** What the platform's HTTP API answers (docs/http-api.md), as far as the command line shows it. */
+import type { ApproverRole } from '../../domain/approver-role.ts';
+import type { PlanAssessment, TrafficForecast } from '../../domain/assess-plan.ts';
 import type { ModelDefinition } from '../../domain/definition.ts';
 import type { Evaluation, GateResult, Lineage } from '../../domain/evaluation.ts';
 import type { RateTier } from '../../domain/rate-tier.ts';
 import type { Permission } from '../../domain/records.ts';
+import type { BacktestResult } from '../../domain/replay-policy.ts';
+import type { Verdict } from '../../domain/verdict.ts';
 import type { RolloutPlan } from '../../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
 import type { Route } from '../../domain/routing.ts';
@@ -76,6 +80,62 @@ export interface StartedWorkflow {
   readonly run_id: string;
 }
 
+export interface StartedRollout extends StartedWorkflow {
+  /** `null`: no worker has opened it yet. */
+  readonly rollout_id: string | null;
+}
+
+export interface ApprovalAnswer {
+  readonly applied: 'approve' | 'reject';
+  readonly status: RolloutSnapshot;
+}
+
+export interface AssessmentAnswer {
+  readonly model: string;
+  readonly plan: RolloutPlan;
+  readonly traffic: TrafficForecast;
+  readonly assessment: PlanAssessment;
+}
+
+export interface BacktestAnswer {
+  readonly rollout_id: string;
+  readonly model: string;
+  readonly recorded: { readonly outcome: string; readonly started_at: string; readonly finished_at: string | null };
+  readonly plan: RolloutPlan;
+  readonly result: BacktestResult;
+}
+
+export interface LedgerAnswer {
+  readonly generation: number;
+  readonly routes: readonly Route[];
+  readonly rollout_id: string | null;
+  readonly decided_by: string;
+  readonly reason: string;
+  readonly evidence: Verdict | null;
+  readonly valid_from: string;
+  readonly valid_to: string | null;
+}
+
+export interface StopTheLineAnswer {
+  readonly active: boolean;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: string | null;
+}
+
+export interface TriggerAnswer {
+  readonly rollouts: readonly { readonly rollout_id: string; readonly model: string; readonly told: boolean }[];
+}
+
+export interface WebhookAnswer {
+  readonly id: string;
+  readonly target: string;
+  readonly format: string;
+  readonly events: readonly string[];
+  readonly last_attempt_at?: string | null;
+  readonly last_outcome?: string | null;
+}
+
 export interface RolloutAnswer {
   readonly id: string;
   readonly model: string;
@@ -142,6 +202,7 @@ export interface KeyAnswer {
   readonly prefix: string;
   readonly permissions: readonly Permission[];
   readonly tier: RateTier;
+  readonly roles?: readonly ApproverRole[];
   readonly created_at?: string;
   readonly expires_at?: string | null;
   readonly revoked_at?: string | null;

@@ -7,6 +7,8 @@ export interface HttpClient {
   readonly url: string;
   /** @throws CliError for everything that is not a 2xx answer with JSON */
   readonly request: (method: Method, path: string, body?: unknown) => Promise<unknown>;
+  /** An answer that is a text; errors as for `request`. */
+  readonly text: (path: string) => Promise<string>;
   /** Posts a form; waits as long as an upload and its examination may take. */
   readonly upload: (path: string, form: FormData) => Promise<unknown>;
 }
@@ -53,6 +55,11 @@ export function createHttpClient(options: {
   return {
     url: base,
     request: (method, path, body) => ask(timeoutMs, method, path, body),
+    text: async (path) => {
+      const { status, text } = await send(base, options.key, timeoutMs, 'GET', path, undefined);
+      if (status >= 200 && status < 300) return text;
+      throw refusal(status, parseJson(text), options.key !== null, `${base}${path}`);
+    },
     upload: (path, form) => ask(UPLOAD_TIMEOUT_MS, 'POST', path, form),
   };
 }
@@ -158,7 +165,7 @@ function hintFor(status: number, hadKey: boolean): string | null {
       : 'Give an API key with --key or SLUICE_API_KEY; the first one is in .sluice/first-key';
   }
   if (status === 403)
-    return 'This key lacks a permission. Make one that has it: sluice keys create NAME --permission ...';
+    return 'This key lacks a permission or a role. Make one that has it: sluice keys create NAME --permission ... --role ...';
   return null;
 }
 

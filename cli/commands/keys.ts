@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { APPROVER_ROLES, type ApproverRole } from '../../domain/approver-role.ts';
 import { DEFAULT_TIER, RATE_TIERS, type RateTier } from '../../domain/rate-tier.ts';
 import { type Permission, PERMISSIONS } from '../../domain/records.ts';
 import { parseDuration } from '../../models/definition/duration.ts';
@@ -13,6 +14,7 @@ import type { Style } from '../terminal/style.ts';
 interface CreateOptions {
   readonly permission: readonly Permission[];
   readonly tier: RateTier;
+  readonly role?: readonly ApproverRole[];
   readonly expires?: string;
 }
 
@@ -40,6 +42,12 @@ export function registerKeys(program: Command, runner: Runner): void {
       new Option('--tier <tier>', 'predicted rows an hour: free 100, basic 1,000, premium 10,000, enterprise 100,000')
         .choices(RATE_TIERS)
         .default(DEFAULT_TIER),
+    )
+    .addOption(
+      new Option(
+        '--role <list>',
+        `may approve steps of rollouts as ${APPROVER_ROLES.join(', ')}; several with commas`,
+      ).argParser(listOf(APPROVER_ROLES)),
     )
     .addOption(new Option('--expires <when>', 'after a time such as 90d, or at a time, ISO 8601').argParser(expiry))
     .addHelpText('after', '\nExample:\n  sluice keys create dashboard --permission monitor,predict --expires 365d')
@@ -74,6 +82,7 @@ async function create(session: Session, name: string, options: CreateOptions): P
     name,
     permissions: options.permission,
     tier: options.tier,
+    ...(options.role === undefined ? {} : { roles: options.role }),
     ...(options.expires === undefined ? {} : { expires_at: options.expires }),
   });
   const { style } = session.terminal;
@@ -84,6 +93,7 @@ async function create(session: Session, name: string, options: CreateOptions): P
         ['id', answer.id],
         ['permissions', answer.permissions.join(', ')],
         ['tier', answer.tier],
+        ...(options.role === undefined ? [] : [['roles', options.role.join(', ')] as const]),
         ['expires', options.expires === undefined ? 'never' : formatTime(options.expires)],
       ],
       style,
@@ -102,6 +112,7 @@ async function list(session: Session): Promise<undefined> {
       { title: 'key' },
       { title: 'permissions' },
       { title: 'tier' },
+      { title: 'roles' },
       { title: 'state' },
       { title: 'made' },
       { title: 'id' },
@@ -111,6 +122,7 @@ async function list(session: Session): Promise<undefined> {
       `${k.prefix}${style.signs.cut}`,
       k.permissions.join(', '),
       k.tier,
+      k.roles?.join(', ') ?? '',
       stateOf(k, style),
       k.created_at === undefined ? '' : formatTime(k.created_at),
       k.id,

@@ -48,7 +48,28 @@ export function registerModels(program: Command, runner: Runner): void {
     .action((file: string, _options: unknown, command: Command) =>
       runner.run(command, (session) => apply(session, file)),
     );
+  models
+    .command('release')
+    .description('lift the quarantine of a version that was rolled back or called off')
+    .argument('<model>', 'name of the model')
+    .addOption(new Option('--version <number>', 'the version').argParser(wholeNumber(1)).makeOptionMandatory())
+    .requiredOption('--reason <text>', 'why it may be trusted again; kept in the audit log')
+    .addHelpText('after', '\nExample:\n  sluice models release churn --version 2 --reason "the data were wrong"')
+    .action((model: string, options: { version: number; reason: string }, command: Command) =>
+      runner.run(command, (session) => release(session, model, options)),
+    );
   registerModelsImport(models, runner);
+}
+
+async function release(
+  session: Session,
+  model: string,
+  { version, reason }: { version: number; reason: string },
+): Promise<undefined> {
+  const api = await session.api();
+  const answer = await api.release(model, version, reason);
+  const { style } = session.terminal;
+  session.answer(answer, [`${style.green(style.signs.yes)} ${model} version ${version} may be rolled out again`]);
 }
 
 async function list(session: Session): Promise<undefined> {

@@ -2,9 +2,12 @@ import { type Command, Option } from 'commander';
 import { STRATEGIES } from '../../domain/rollout/plan.ts';
 import { duration, wholeNumber } from '../arguments.ts';
 import type { Runner } from '../session.ts';
+import { registerApprove } from './rollout/approve.ts';
+import { registerForesight } from './rollout/foresight.ts';
+import { registerReport } from './rollout/report.ts';
 import { listRollouts, showRollout } from './rollout/read.ts';
 import { type StartOptions, startRollout } from './rollout/start.ts';
-import { STEERING, steer, type SteerOptions } from './rollout/steer.ts';
+import { commandName, STEERING, steer, type SteerOptions } from './rollout/steer.ts';
 import { watchRollout } from './rollout/watch.ts';
 
 const EXAMPLES = `
@@ -14,6 +17,8 @@ Examples:
   sluice rollout start churn --watch
   sluice rollout start churn --version 2 --strategy blue-green --bake 30s --reason "new prices"
   sluice rollout watch churn
+  sluice rollout plan churn --strategy canary
+  sluice rollout approve churn --role techLead
   sluice rollout pause churn --reason "call centre is down"
   sluice rollout rollback churn --yes`;
 
@@ -25,14 +30,18 @@ export function registerRollout(program: Command, runner: Runner): void {
     .addHelpText('after', EXAMPLES);
   registerStart(rollout, runner);
   registerReading(rollout, runner);
+  registerForesight(rollout, runner);
+  registerApprove(rollout, runner);
+  registerReport(rollout, runner);
   for (const [name, { description }] of Object.entries(STEERING)) {
+    const typed = commandName(name as keyof typeof STEERING);
     const command = rollout
-      .command(name)
+      .command(typed)
       .description(description)
       .argument('<rollout>', 'name of the model, or id of the rollout')
       .option('--reason <text>', 'why; kept in the audit log and shown in the rollout')
       .option('--yes', 'do not ask')
-      .addHelpText('after', `\nExample:\n  sluice rollout ${name} churn --reason "as agreed in the release meeting"`);
+      .addHelpText('after', `\nExample:\n  sluice rollout ${typed} churn --reason "as agreed in the release meeting"`);
     command.action((reference: string, options: SteerOptions) =>
       runner.run(command, (session) => steer(session, name as keyof typeof STEERING, reference, options)),
     );

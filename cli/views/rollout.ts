@@ -10,7 +10,7 @@ const BAR_COLUMNS = 30;
 const EVIDENCE_BAR_COLUMNS = 12;
 const LABEL_COLUMNS = 12;
 
-const OVER = ['promoted', 'rolledBack', 'aborted'];
+const OVER = ['promoted', 'rolledBack', 'aborted', 'concluded'];
 
 export function isOver(phase: string): boolean {
   return OVER.includes(phase);
@@ -30,13 +30,22 @@ export function paintPhase(phase: string, style: Style): string {
   const words = phaseInWords(phase);
   if (phase === 'promoted' || phase === 'keepWarm') return style.green(words);
   if (phase === 'rolledBack' || phase === 'rollingBack' || phase === 'aborted') return style.red(words);
-  return phase === 'paused' ? style.yellow(words) : style.cyan(words);
+  return phase === 'paused' || phase === 'frozen' ? style.yellow(words) : style.cyan(words);
 }
 
 /** What changed since the last look: counters alone are no change. */
 export function changeKey(snapshot: RolloutSnapshot): string {
-  const { phase, stepIndex, weightPercent, generation, verdict, reason } = snapshot;
-  return JSON.stringify([phase, stepIndex, weightPercent, generation, verdict?.kind ?? null, reason]);
+  const { phase, stepIndex, weightPercent, generation, verdict, reason, hold, approvals } = snapshot;
+  return JSON.stringify([
+    phase,
+    stepIndex,
+    weightPercent,
+    generation,
+    verdict?.kind ?? null,
+    reason,
+    hold ?? null,
+    approvals ?? null,
+  ]);
 }
 
 /** One line for logs: when, where it stands, what it waits for. */
@@ -67,6 +76,8 @@ export function renderRollout(snapshot: RolloutSnapshot, terminal: Terminal, now
     ...labelled('phase', `${paintPhase(snapshot.phase, style)}, generation ${snapshot.generation}`, terminal),
     ...labelled('steps', renderSteps(snapshot, style), terminal),
     ...renderVerdict(snapshot, terminal),
+    ...renderSamples(snapshot, terminal),
+    ...renderNeeds(snapshot, terminal, nowMs),
     ...renderWords(snapshot, terminal),
     ...renderTimes(snapshot, terminal, nowMs),
   ];
@@ -75,9 +86,10 @@ export function renderRollout(snapshot: RolloutSnapshot, terminal: Terminal, now
 function renderWeights(snapshot: RolloutSnapshot, style: Style): readonly string[] {
   return snapshot.routes.map((route) => {
     const bar = renderBar(route.weightPercent / 100, BAR_COLUMNS, style);
-    const painted = route.variant === 'candidate' ? style.cyan(bar) : style.green(bar);
+    const painted = route.variant === 'candidate' || route.variant === 'shadow' ? style.cyan(bar) : style.green(bar);
+    const mirror = route.mirrorPercent === undefined ? '' : `, copies of ${formatPercent(route.mirrorPercent)}`;
     const name = padEnd(route.variant, LABEL_COLUMNS - 2);
-    return `  ${name}${padEnd(`v${route.version}`, 5)} ${painted} ${formatPercent(route.weightPercent)}`;
+    return `  ${name}${padEnd(`v${route.version}`, 5)} ${painted} ${formatPercent(route.weightPercent)}${mirror}`;
   });
 }
 
@@ -103,18 +115,88 @@ function renderVerdict(snapshot: RolloutSnapshot, terminal: Terminal): readonly 
   ];
 }
 
+const METRIC_WORDS: Readonly<Record<string, string>> = {
+  errorRate: 'error rate',
+  p95: 'slow requests',
+  errorRateVsBaseline: 'errors vs baseline',
+  slowVsBaseline: 'slow vs baseline',
+  scoreShift: 'score shift',
+  shadowErrors: 'shadow errors',
+  shadowDisagreement: 'disagreement',
+  shadowScore: 'shadow score',
+  shadowLatency: 'shadow latency',
+};
+const METRIC_COLUMNS = 19;
+
 /** The bar is the way from no evidence (1) to the threshold, on a logarithmic scale, as evidence multiplies. */
 function renderEvidence(evidence: Evidence, style: Style): string {
   const way = evidence.eValue <= 1 ? 0 : Math.log(evidence.eValue) / Math.log(evidence.threshold);
   const bar = renderBar(way, EVIDENCE_BAR_COLUMNS, style);
-  const name = evidence.metric === 'p95' ? 'slow requests' : 'error rate';
-  const observed = `${formatPercent(evidence.observed * 100)} (limit ${formatPercent(evidence.limit * 100)})`;
+  const name = evidence.event ?? METRIC_WORDS[evidence.metric] ?? evidence.metric;
+  const state = evidence.status ?? (way >= 1 ? 'breached' : 'open');
+  const paint = { breached: style.red, healthy: style.green, open: style.dim }[state];
   const value = `e-value ${formatEValue(evidence.eValue)} of ${formatNumber(evidence.threshold)}`;
-  return `${padEnd(name, 14)}${padEnd(observed, 24)} ${way >= 1 ? style.red(bar) : style.dim(bar)} ${value}`;
+  const watched = evidence.action === 'watch' ? style.dim(' (watched only)') : '';
+  return `${padEnd(name, METRIC_COLUMNS)}${padEnd(observedOf(evidence), 26)} ${paint(bar)} ${padEnd(value, 24)} ${paint(state)}${watched}`;
+}
+
+/** Shares read as percentages; what is compared with another arm names that arm's own. */
+function observedOf({ metric, observed, baseline, limit }: Evidence): string {
+  if (metric === 'errorRate' || metric === 'p95') {
+    return `${formatPercent(observed * 100)} (limit ${formatPercent(limit * 100)})`;
+  }
+  if (metric === 'errorRateVsBaseline' || metric === 'slowVsBaseline') {
+    const other = baseline === undefined ? '' : ` (baseline ${formatPercent(baseline * 100)})`;
+    return `${formatPercent(observed * 100)}${other}`;
+  }
+  return `${formatNumber(observed)} (limit ${formatNumber(limit)})`;
 }
 
 function formatEValue(value: number): string {
   return value >= 1e6 || (value > 0 && value < 1e-3) ? value.toExponential(1) : formatNumber(value);
+}
+
+function renderSamples({ samples, phase }: RolloutSnapshot, terminal: Terminal): readonly string[] {
+  if (samples === undefined) return [];
+  const { style } = terminal;
+  const arms = (['candidate', 'baseline', 'champion'] as const).filter(
+    (arm) => arm === 'candidate' || samples[arm] > 0,
+  );
+  const counted = arms.map((arm) => `${arm} ${formatNumber(samples[arm])}`).join(', ');
+  const pairs = samples.shadowPairs > 0 ? `, ${formatNumber(samples.shadowPairs)} pairs of the shadow` : '';
+  if (isOver(phase) || samples.stepMin === 0) return labelled('requests', counted + pairs, terminal);
+  const share = samples.step / samples.stepMin;
+  const bar = renderBar(share, EVIDENCE_BAR_COLUMNS, style);
+  const step = `${share >= 1 ? style.green(bar) : style.cyan(bar)} ${formatNumber(samples.step)} of ${formatNumber(samples.stepMin)}`;
+  return [...labelled('requests', counted + pairs, terminal), ...labelled('this step', step, terminal)];
+}
+
+/** What people, calendars and processes still owe. */
+function renderNeeds(snapshot: RolloutSnapshot, terminal: Terminal, nowMs: number): readonly string[] {
+  const { style } = terminal;
+  const { hold, approvals, adoption, evidenceHash } = snapshot;
+  if (isOver(snapshot.phase)) return [];
+  const lines: string[] = [];
+  if (hold != null) {
+    const until = hold.untilMs === null ? 'until a person says so' : `for ${formatDuration(hold.untilMs - nowMs)} more`;
+    lines.push(...labelled('held', style.yellow(`${hold.reason}, ${until}`), terminal));
+  }
+  for (const rule of approvals?.rules ?? []) {
+    const who = rule.approvedBy.length === 0 ? 'nobody yet' : rule.approvedBy.join(', ');
+    const text = `${rule.persons} x ${rule.role}: ${who}`;
+    const sign = rule.satisfied ? style.green(style.signs.yes) : style.yellow(style.signs.empty);
+    lines.push(...labelled('approval', `${sign} ${text}`, terminal));
+  }
+  if (approvals != null && !approvals.satisfied && evidenceHash !== undefined) {
+    lines.push(...labelled('evidence', `${evidenceHash}: sluice rollout approve ${snapshot.model}`, terminal));
+  }
+  if (adoption != null && !adoption.adopted) {
+    const count = adoption.waitingFor.length;
+    lines.push(
+      ...labelled('processes', style.yellow(`${count} do not follow generation ${adoption.generation} yet`), terminal),
+    );
+  }
+  return lines;
 }
 
 function renderWords(snapshot: RolloutSnapshot, terminal: Terminal): readonly string[] {

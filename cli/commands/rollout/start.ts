@@ -1,17 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { RolloutPlan, Strategy } from '../../../domain/rollout/plan.ts';
 import { basePlan } from '../../../domain/rollout/strategy-plans.ts';
 import type { ModelDefinition } from '../../../domain/definition.ts';
 import type { RolloutModelInput } from '../../../workflows/messages.ts';
-import type { StartedWorkflow } from '../../api/answers.ts';
+import type { StartedRollout } from '../../api/answers.ts';
 import type { SluiceApi } from '../../api/sluice-api.ts';
 import { CliError, EXIT, type ExitCode } from '../../errors.ts';
 import type { Session } from '../../session.ts';
 import { watchRollout } from './watch.ts';
-
-/** A worker takes a workflow up within a second; this long without one, nobody works. */
-const OPENED_WITHIN_MS = 30_000;
-const OPENED_POLL_MS = 250;
 
 export interface StartOptions {
   readonly version?: number;
@@ -39,7 +34,7 @@ export async function startRollout(session: Session, model: string, options: Sta
   const started = await api.startRollout(input);
   if (options.watch === true) {
     if (!session.json) session.terminal.note(`Rolling out ${model} version ${version}`);
-    return watchRollout(session, await awaitOpened(api, { ...started, model }), { untilFull: false });
+    return watchRollout(session, openedId(started), { untilFull: false });
   }
   const { style } = session.terminal;
   session.answer({ ...started, model, version }, [
@@ -49,17 +44,10 @@ export async function startRollout(session: Session, model: string, options: Sta
   return EXIT.ok;
 }
 
-/** The workflow writes the rollout's row within a moment of its start; until then the model's last one is another. */
-async function awaitOpened(api: SluiceApi, started: StartedWorkflow & { readonly model: string }): Promise<string> {
-  const end = Date.now() + OPENED_WITHIN_MS;
-  while (Date.now() < end) {
-    const recent = await api.rollouts({ model: started.model, limit: 5 });
-    const opened = recent.find((rollout) => rollout.run_id === started.run_id);
-    if (opened !== undefined) return opened.id;
-    await sleep(OPENED_POLL_MS);
-  }
-  throw new CliError(EXIT.failed, 'notOpened', `The rollout has not begun within ${OPENED_WITHIN_MS / 1000} s`, {
-    hint: `Is the worker running? Workflow ${started.workflow_id} in the Temporal UI says what happened`,
+function openedId({ rollout_id: id, workflow_id: workflow }: StartedRollout): string {
+  if (id !== null) return id;
+  throw new CliError(EXIT.failed, 'notOpened', 'The rollout has been started, but no worker has taken it up', {
+    hint: `Is the worker running? Workflow ${workflow} in the Temporal UI says what happened`,
   });
 }
 

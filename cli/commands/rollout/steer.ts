@@ -10,6 +10,9 @@ export interface SteerOptions {
   readonly yes?: true;
 }
 
+/** As it is typed. */
+export const commandName = (command: RolloutCommandName): string => (command === 'skipBake' ? 'skip-bake' : command);
+
 /** What each command does, and the question before it where it moves traffic at once. */
 export const STEERING: Readonly<Record<RolloutCommandName, { description: string; question: string | null }>> = {
   promote: {
@@ -51,5 +54,5 @@ function renderSteered(reference: string, answer: CommandAnswer, terminal: Termi
       `Next: sluice rollout watch ${reference}`,
     ];
   }
-  return [`${sign} ${answer.applied} applied`, '', ...renderRollout(answer.status, terminal, Date.now())];
+  return [`${sign} ${commandName(answer.applied)} applied`, '', ...renderRollout(answer.status, terminal, Date.now())];
 }

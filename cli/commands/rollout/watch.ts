@@ -27,7 +27,7 @@ export async function watchRollout(
     terminal: session.terminal,
     onInterrupt: `The rollout goes on. Look again: sluice rollout watch ${reference}`,
   });
-  return last.phase === 'promoted' || !isOver(last.phase) ? EXIT.ok : EXIT.failed;
+  return ['promoted', 'concluded'].includes(last.phase) || !isOver(last.phase) ? EXIT.ok : EXIT.failed;
 }
 
 function createRolloutView(session: Session): (rollout: RolloutAnswer) => void {

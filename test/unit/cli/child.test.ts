@@ -18,7 +18,7 @@ import {
 import { type FakePlatform, ok, problem, startFakePlatform } from './support/fake-platform.ts';
 import { emptyFolder, runChild } from './support/run-cli.ts';
 
-const STARTED = { workflow_id: 'rollout/churn', run_id: 'run-2' };
+const STARTED = { rollout_id: 'r2', workflow_id: 'rollout/churn', run_id: 'run-2' };
 
 let platform: FakePlatform;
 const folder = emptyFolder();

@@ -9,13 +9,13 @@ import {
   rollbackStartedSchema,
   rolloutListSchema,
   rolloutSchema,
-  startedSchema,
+  startedRolloutSchema,
 } from '../../../api/schemas/rollouts.ts';
 import { trainingSchema } from '../../../api/schemas/training.ts';
 import * as answers from './support/answers.ts';
 
 const MADE_AT = '2026-03-01T09:30:00.000Z';
-const STARTED = { workflow_id: 'rollout/churn', run_id: 'run-2' };
+const STARTED = { rollout_id: 'r2', workflow_id: 'rollout/churn', run_id: 'run-2' };
 const PERFORMANCE = { singleRowP50Ms: 0.1, singleRowP95Ms: 0.2, rowsPerSecond: 9000, artefactBytes: 10, runs: 3 };
 
 /** What the fake platform of these tests answers, beside the schema the API publishes for it. */
@@ -64,7 +64,7 @@ const ANSWERS: readonly (readonly [string, z.ZodType, unknown])[] = [
       failure: null,
     },
   ],
-  ['POST /rollouts', startedSchema, STARTED],
+  ['POST /rollouts', startedRolloutSchema, STARTED],
   ['GET /rollouts', rolloutListSchema, { rollouts: [answers.rollout()] }],
   ['GET /rollouts/{rollout}', rolloutSchema, answers.rollout({ phase: 'keepWarm' })],
   ['POST /rollouts/{rollout}/pause', commandAnswerSchema, { applied: 'pause', status: answers.snapshot() }],

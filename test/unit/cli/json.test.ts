@@ -79,7 +79,7 @@ describe('--json', () => {
     const ended = await runInside(['rollout', 'start', 'churn', '--strategy', 'yolo', '--json']);
     const { error } = JSON.parse(ended.stderr) as { error: { code: string; message: string; exit_code: number } };
     expect(error).toMatchObject({ code: 'usage', exit_code: 2 });
-    expect(error.message).toContain('Allowed choices are canary, blue-green, all-at-once');
+    expect(error.message).toContain('Allowed choices are canary, blue-green, launch-ramp, shadow, ab, all-at-once');
     expect(ended).toMatchObject({ code: 2, stdout: '' });
   });
 

@@ -86,7 +86,7 @@ describe('sluice models import', () => {
   });
 
   it('rolls it out when it is accepted, and only then', async () => {
-    const started = ok({ workflow_id: 'rollout/churn', run_id: 'r' }, 202);
+    const started = ok({ rollout_id: 'r', workflow_id: 'rollout/churn', run_id: 'r' }, 202);
     const line = [model, '--model', 'churn', '--rollout', 'blue-green'];
     const done = await run(line, ok(imported(), 201), { 'POST /rollouts': started });
     expect(done.stdout).toContain('Rolling out. Next: sluice rollout watch churn');

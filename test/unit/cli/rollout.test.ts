@@ -22,7 +22,7 @@ async function against(
   });
 }
 
-const STARTED = ok({ workflow_id: 'rollout/churn', run_id: 'run-2' }, 202);
+const STARTED = ok({ rollout_id: ROLLOUT_ID, workflow_id: 'rollout/churn', run_id: 'run-2' }, 202);
 const posted = (path: string): unknown => platform?.calls.find((c) => c.method === 'POST' && c.path === path)?.body;
 
 describe('sluice rollout start', () => {
@@ -68,11 +68,9 @@ describe('sluice rollout start', () => {
   });
 
   it('watches the rollout it started, and not the one before it', async () => {
-    const before = rollout({ phase: 'rolledBack' }, { id: 'old', run_id: 'run-1' });
     const ended = await against(
       {
         'POST /rollouts': STARTED,
-        'GET /rollouts': [ok({ rollouts: [before] }), ok({ rollouts: [rollout(), before] })],
         [`GET /rollouts/${ROLLOUT_ID}`]: ok(rollout({ phase: 'promoted', reason: 'every step passed' })),
       },
       ['rollout', 'start', 'churn', '--version', '2', '--watch'],

@@ -57,7 +57,7 @@ function fakePlatform(start: Partial<World> = {}) {
       } as unknown as TrainAnswer;
     },
     rollouts: async () => [],
-    startRollout: async () => ({ workflow_id: 'rollout/churn', run_id: 'r' }),
+    startRollout: async () => ({ rollout_id: 'r', workflow_id: 'rollout/churn', run_id: 'r' }),
   };
   return { api, calls, world };
 }

@@ -215,7 +215,14 @@ export const HEALTH = {
   keys: { loaded: 1, age_ms: 10 },
 };
 
-export const KEY = { id: 'k1', name: 'shop', prefix: 'sk_live_a1B2', permissions: ['predict'], tier: 'basic' };
+export const KEY = {
+  id: 'k1',
+  name: 'shop',
+  prefix: 'sk_live_a1B2',
+  permissions: ['predict'],
+  tier: 'basic',
+  roles: [],
+};
 
 export const AUDIT = [
   { at: '2026-03-01T10:00:00Z', actor: 'sluice', action: 'version.alias', subject: 'churn', reason: null, details: {} },

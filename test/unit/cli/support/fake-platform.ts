@@ -5,7 +5,14 @@ import { importBytesSchema } from '../../../../api/schemas/imports.ts';
 import { createKeySchema } from '../../../../api/schemas/keys.ts';
 import { applyModelSchema } from '../../../../api/schemas/models.ts';
 import { feedbackSchema, predictBatchSchema, predictSchema } from '../../../../api/schemas/predictions.ts';
-import { commandBodySchema, startRolloutSchema } from '../../../../api/schemas/rollouts.ts';
+import { assessBodySchema, backtestBodySchema } from '../../../../api/schemas/rollout-assessment.ts';
+import {
+  outcomesBodySchema,
+  releaseBodySchema,
+  stopTheLineBodySchema,
+  webhookBodySchema,
+} from '../../../../api/schemas/rollout-controls.ts';
+import { approveBodySchema, commandBodySchema, startRolloutSchema } from '../../../../api/schemas/rollouts.ts';
 import { trainBodySchema } from '../../../../api/schemas/training.ts';
 import { parseDefinition } from '../../../../models/definition/load.ts';
 
@@ -48,7 +55,14 @@ const BODIES: readonly (readonly [RegExp, z.ZodType])[] = [
   [/^\/predict\/batch$/, predictBatchSchema],
   [/predict$/, predictSchema],
   [/^\/rollouts$/, startRolloutSchema],
-  [/^\/rollouts\/[^/]+\/[a-z]+$/, commandBodySchema],
+  [/^\/rollouts\/plan$/, assessBodySchema],
+  [/^\/rollouts\/backtest$/, backtestBodySchema],
+  [/^\/rollouts\/[^/]+\/approve$/, approveBodySchema],
+  [/^\/rollouts\/[^/]+\/[a-z-]+$/, commandBodySchema],
+  [/\/release$/, releaseBodySchema],
+  [/^\/stop-the-line$/, stopTheLineBodySchema],
+  [/^\/outcomes$/, outcomesBodySchema],
+  [/^\/webhooks$/, webhookBodySchema],
   [/^\/feedback$/, feedbackSchema],
   [/^\/keys$/, createKeySchema],
 ];
