@@ -29,6 +29,8 @@ const BY = 'bench';
 export interface BenchPlatform {
   /** Of the API that runs now. */
   url(): string;
+  /** Of the API's primary, which the serving processes are children of. */
+  pid(): number;
   readonly key: string;
   readonly model: BenchModel;
   /** Resident memory of each serving process, MB. */
@@ -188,7 +190,8 @@ export async function startBenchPlatform(
       api = await startApi(home, module, prepared);
       return performance.now() - startedAt;
     };
-    return { ...controls(prepared, () => `http://127.0.0.1:${String(api.ready['port'])}`), restart, stop };
+    const url = (): string => `http://127.0.0.1:${String(api.ready['port'])}`;
+    return { ...controls(prepared, url), pid: () => api.process.pid, restart, stop };
   } catch (error) {
     await stop();
     throw error;

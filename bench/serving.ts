@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Bench, Figure } from './bench.ts';
 import type { BenchModel } from './bench-model.ts';
 import { compareWithPeers } from './compare-with-peers.ts';
+import { cpuPerRequest } from './cpu-per-request.ts';
 import { exampleModel, exampleRows } from './example-model.ts';
 import type { Load, LoadResult } from './serving-load.ts';
 import { startBenchPlatform } from './serving-platform.ts';
@@ -109,8 +110,12 @@ async function measureAll(yardstick: string | null, log: Log): Promise<readonly 
     const own = await measure({ url, key }, bodies, log);
     const compared =
       yardstick === null ? [] : compareWithPeers(await runYardstick({ folder: yardstick, url, key, ...YARDSTICK }));
+    const cpu =
+      yardstick === null || process.platform !== 'linux'
+        ? []
+        : await cpuPerRequest(yardstick, { url, key, pid: platform.pid(), rows: model.rows });
     const faults = await measureFaults(platform, bodies, log);
-    return [...own, ...compared, ...faults, ...(await measureProcesses(platform))];
+    return [...own, ...compared, ...cpu, ...faults, ...(await measureProcesses(platform))];
   } finally {
     await platform.stop();
   }
