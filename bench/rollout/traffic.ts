@@ -34,8 +34,6 @@ export interface Stream {
   readonly slow: Readonly<Record<Arm, Float64Array>>;
 }
 
-const NAMES: readonly Arm[] = ['candidate', 'baseline', 'champion'];
-
 export function simulate(traffic: Traffic, random: Random): Stream {
   const windows = Math.ceil(traffic.durationMs / FINE_MS);
   const requests = record((arm) => Math.round((traffic.perSecond * traffic.weights[arm] * FINE_MS) / 100_000));
@@ -106,5 +104,3 @@ function windowOf(stream: Stream, from: number, to: number, durationMs: number):
   });
   return { startMs: from * FINE_MS, durationMs, weights: stream.traffic.weights, counts };
 }
-
-export const arms = NAMES;

@@ -5,11 +5,11 @@ import { isShort, type PairedWindow } from './windows.ts';
 /** Rates of the candidate as multiples of the baseline's. */
 const WORSE_RATIOS = [1.5, 2, 3, 5, 10, 30];
 /** A candidate shown to have less than this multiple of the baseline's rate is as good as the baseline. */
-export const HEALTHY_RATIO = 2;
+const HEALTHY_RATIO = 2;
 const HEALTHY_RATIOS = [0.25, 0.5, 1, 1.4];
 
 /** Probability that a hit fell on the candidate, with the share `w` of the requests and the rate ratio `r`. */
-export function hitShare(w: number, r: number): number {
+function hitShare(w: number, r: number): number {
   return (w * r) / (w * r + 1 - w);
 }
 
