@@ -7,7 +7,7 @@ import { runOutcomes } from './rollout/outcome-looks.ts';
 const RUNS = 2_000;
 const LIVE_RUNS = 1_000;
 /** Days at half the limit: each is more than 400 looks. */
-const DAY_RUNS = 150;
+const DAY_RUNS = 100;
 const SEED = 20_261;
 /** As often as a canary should be looked at: counters arrive every second, windows are 2 s long. */
 const LOOK_EVERY_MS = 4_000;
