@@ -177,11 +177,13 @@ describe('a serving process that takes more and more memory', () => {
       const now = await pids();
       return now.length === 2 && !now.includes(leaking);
     });
+    // It counts when the old one has ended.
+    await until('its end', 20_000, async () => (await api.metric('api_process_recycles_total')) === 1);
     await clients.more(100);
     await clients.stop();
     expect([...clients.broken]).toEqual([]);
     expect(await pids()).toContain(other);
-    expect(await api.health()).toMatchObject({ process_crashes: crashes, process_recycles: 1 });
+    expect((await api.health()).process_crashes).toBe(crashes);
     await expectAllRecorded(CLIENTS);
   });
 });
