@@ -101,7 +101,7 @@ describe('the row scanner', () => {
 
   it('reads every decimal that it takes as the parser does', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 10 ** 9 }), fc.integer({ min: 0, max: 999_999 }), (a, b) => {
+      fc.property(fc.integer({ min: 0, max: 999_999_999 }), fc.integer({ min: 0, max: 999_999 }), (a, b) => {
         const text = JSON.stringify({ ...usual, constructor: 0 }).replace('"constructor":0', `"constructor":${a}.${b}`);
         expect(scan(text)).toEqual({ end: text.length, floats: encode(text).floats });
       }),
