@@ -55,6 +55,7 @@ const quickPlan = {
     { weightPercent: 100, bakeTimeMs: 0 },
   ],
   minRequests: 20,
+  advance: 'noHarm' as const,
   observeEveryMs: 1_000,
   keepWarmMs: 2_000,
 };
