@@ -109,9 +109,35 @@ export async function isRecordLeft(
   const name = join(wal.dir, segmentName(timeline, reached, segmentBytes));
   const segment = await readFile(name).catch(() => null);
   if (segment === null) return false;
-  const length = BigInt(segment.readUInt32LE(Number(position - start)));
-  // Zeros at the end of a segment that was switched early: the next one may still hold records.
-  if (length === 0n) return endLsn - reached > BigInt(segmentBytes);
-  const pages = ((position % PAGE_BYTES) + length) / PAGE_BYTES;
-  return position + length + pages * LONG_HEADER_BYTES <= endLsn;
+  const rest = segment.subarray(
+    Number(position - start),
+    Number(minimum(endLsn, start + BigInt(segmentBytes)) - start),
+  );
+  const length = rest.readUInt32LE(0);
+  if (length === 0) return rest.some((byte) => byte !== 0);
+  if (length < RECORD_HEADER_BYTES || !isPlausible(rest, position)) return true;
+  const pages = ((position % PAGE_BYTES) + BigInt(length)) / PAGE_BYTES;
+  if (position + BigInt(length) + pages * LONG_HEADER_BYTES <= endLsn) return true;
+  return !goesOn(rest, position, length);
+}
+
+const RECORD_HEADER_BYTES = 24;
+/** PostgreSQL writes no larger record. */
+const RECORD_BYTES_MAX = 1024n * 1024n * 1024n;
+
+const minimum = (a: Lsn, b: Lsn): Lsn => (a < b ? a : b);
+
+/** A record's header names the start of the record before it: damage does not get that right. */
+function isPlausible(rest: Buffer, position: Lsn): boolean {
+  if (rest.byteLength < RECORD_HEADER_BYTES) return true;
+  const previous = rest.readBigUInt64LE(8);
+  return previous < position && position - previous <= RECORD_BYTES_MAX;
+}
+
+/** The page after a record that is cut off says that it goes on there, and how much of it is missing. */
+function goesOn(rest: Buffer, position: Lsn, length: number): boolean {
+  const toPage = Number(PAGE_BYTES - (position % PAGE_BYTES));
+  if (rest.byteLength < toPage + Number(SHORT_HEADER_BYTES)) return true;
+  const [flags, missing] = [rest.readUInt16LE(toPage + 2), rest.readUInt32LE(toPage + 16)];
+  return (flags & 1) === 1 && missing === length - toPage;
 }

@@ -85,7 +85,7 @@ export function planRestore(sources: RestoreSources, wish: RestoreWish): Restore
 function choose(all: readonly Reach[], sources: RestoreSources, wish: RestoreWish): Reach {
   switch (wish.kind) {
     case 'latest':
-      return newest(all);
+      return requireUnbroken(newest(all), sources);
     case 'moment': {
       const found = all.find(({ window }) => window.fromMs <= wish.atMs && wish.atMs <= window.toMs);
       if (found !== undefined) return found;
@@ -108,6 +108,19 @@ function newest(all: readonly Reach[]): Reach {
     if (a.timeline !== b.timeline) return a.timeline > b.timeline ? reach : best;
     return a.endLsn > b.endLsn ? reach : best;
   });
+}
+
+/** Log behind a hole is lost to a restore: whoever asks for the newest state must hear it, not get an older one. */
+function requireUnbroken(reach: Reach, { pieces }: RestoreSources): Reach {
+  const { timeline, endLsn, toMs } = reach.window;
+  const behind = pieces.filter((piece) => piece.timeline === timeline && piece.end > endLsn);
+  const first = behind[0];
+  if (first === undefined) return reach;
+  const allowed = [new Date(toMs).toISOString()];
+  throw new DomainError('refused', 'The newest state cannot be restored: log is missing from the target', [
+    { field: 'wal', message: `missing from ${formatLsn(endLsn)} to ${formatLsn(first.start)}` },
+    { field: 'to', message: 'the newest state before the hole can be restored', allowed },
+  ]);
 }
 
 function choosePoint(all: readonly Reach[], { points }: RestoreSources, name: string): Reach {
