@@ -154,7 +154,12 @@ export interface RolloutAnswer {
 export type CommandAnswer =
   | { readonly applied: RolloutCommandName; readonly status: RolloutSnapshot }
   /** A rollback with no rollout open: a new one goes back to the alias `previous`. */
-  | { readonly applied: 'rollback'; readonly status: null; readonly version: number };
+  | {
+      readonly applied: 'rollback';
+      readonly status: null;
+      readonly version: number;
+      readonly rollout_id: string | null;
+    };
 
 export interface PredictionAnswer {
   readonly request_id: string;

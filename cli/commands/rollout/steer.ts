@@ -51,7 +51,7 @@ function renderSteered(reference: string, answer: CommandAnswer, terminal: Termi
   if (answer.status === null) {
     return [
       `${sign} No rollout was open; a new one gives all traffic back to version ${answer.version}`,
-      `Next: sluice rollout watch ${reference}`,
+      `Next: sluice rollout watch ${answer.rollout_id ?? reference}`,
     ];
   }
   return [`${sign} ${commandName(answer.applied)} applied`, '', ...renderRollout(answer.status, terminal, Date.now())];
