@@ -7,6 +7,7 @@ import { withFailures } from '../activities/failures.ts';
 import { createWalShipper } from '../recovery/postgres/ship-wal.ts';
 import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
 import { readReferences } from '../recovery/vault/stage-database.ts';
+import { codeCommit } from '../adapters/code-commit.ts';
 import type { Config } from '../adapters/config.ts';
 import type { Logger } from '../adapters/logger.ts';
 import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
@@ -31,7 +32,6 @@ export interface BackupsOptions {
   readonly databaseUrl: string;
   readonly artefacts: ArtefactStore;
   readonly temporal: TemporalClient;
-  readonly softwareVersion: string;
   readonly log: Logger;
 }
 
@@ -99,7 +99,7 @@ function shipArtefacts(name: string, store: ObjectStore, deps: BackupDeps, log: 
 
 /** Keys and targets are opened at the first use: a wrong setting fails backups, not the worker. */
 function createBackupDeps(options: BackupsOptions): BackupDeps {
-  const { config, databaseUrl, artefacts, temporal, softwareVersion, log } = options;
+  const { config, databaseUrl, artefacts, temporal, log } = options;
   const { backup } = config;
   let keys: Promise<VaultKeys> | null = null;
   const loadKeys = (): Promise<VaultKeys> =>
@@ -113,7 +113,7 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
     stagingDir: backup.stagingDir,
     logDir: join(config.home, 'logs'),
     retention: backup.retention,
-    softwareVersion,
+    softwareVersion: codeCommit(),
     settings: {
       taskQueue: config.taskQueue,
       temporalNamespace: config.temporalNamespace,

@@ -7,13 +7,17 @@ import { createFolderArtefactStore } from '../adapters/folder-artefact-store.ts'
 import { findLightgbmLibrary } from '../adapters/lightgbm-library.ts';
 import { createLogger, type Logger } from '../adapters/logger.ts';
 import { connectTemporal } from '../adapters/temporal-client.ts';
+import { createNotifier } from '../adapters/webhooks/create-notifier.ts';
+import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { DomainError } from '../domain/errors.ts';
 import { createJudge } from '../domain/judge.ts';
 import { ensureSearchAttributes } from '../infra/embedded/search-attributes.ts';
 import { createJobs } from '../models/training/create-jobs.ts';
+import { createBackups } from './backups.ts';
 import { connectWorker } from './connect-worker.ts';
 import { createWorkers, runWorkers, stopWorkers } from './create-workers.ts';
+import { createRestores } from './restores.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { isWorkflowRunning } from './is-workflow-running.ts';
 import { installTemporalRuntime } from './temporal-runtime.ts';
@@ -51,17 +55,28 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     connectWorker(address, log, stopped),
     workflowBundle(config.cacheDir, temporalLog),
   ]);
+  const notifier = createNotifier({
+    webhooks: database.registry.webhooks,
+    sealer: createSealer(() => readSealingKey(config.webhooks.sealingKey, config.webhooks.sealingKeyPath)),
+    post: config.webhooks,
+    now: Date.now,
+  });
   const activities = createActivities({
     registry: database.registry,
     artefacts: createFolderArtefactStore(config.artefactDir),
     jobs: createJobs(),
     judge: createJudge(),
+    nowMs: Date.now,
+    notify: (notice) => notifier.notify(notice),
     lightgbmLibrary: () => findLightgbmLibrary({ override: config.lightgbmLibrary, cacheDir: config.cacheDir }),
     workDir,
     trainingMemoryMb: config.trainingMemoryMb,
     codeCommit: codeCommit(),
     isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   });
+  const restores = createRestores({ config, databaseUrl, temporal, log });
+  const artefacts = createFolderArtefactStore(config.artefactDir);
+  const backups = createBackups({ config, databaseUrl, artefacts, temporal, log });
   const { temporalNamespace: namespace, taskQueue } = config;
   // A namespace without them would leave every workflow stuck at its first step.
   await temporal
@@ -69,17 +84,25 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     .catch((error: unknown) => {
       log.warn({ err: error }, 'the search attributes cannot be checked');
     });
-  const workers = await createWorkers({ connection, namespace, taskQueue, workflowBundle: bundle, activities });
+  const workers = await createWorkers({
+    connection,
+    namespace,
+    taskQueue,
+    workflowBundle: bundle,
+    activities: { ...activities, ...restores.activities, ...backups.activities },
+  });
   stopped.addEventListener('abort', () => stopWorkers(workers));
+  backups.start(stopped);
   const stopHousekeeping = startHousekeeping({ records: database.registry.records, workDir, log });
   const running = stopped.aborted ? Promise.resolve() : runWorkers(workers);
+  restores.start();
   log.info({ taskQueue, namespace }, 'ready');
   process.send?.({ type: 'ready' });
   try {
     await running;
   } finally {
     stopHousekeeping();
-    await Promise.allSettled([connection.close(), temporal.close(), database.close()]);
+    await Promise.allSettled([connection.close(), temporal.close(), database.close(), restores.close()]);
   }
 }
 
