@@ -54,7 +54,7 @@ describe('the report of a rollout', () => {
     const report = await withReport(10);
     const { json } = await report('json');
     expect(json).toMatchObject({ outcome: 'rolledBack', duration_ms: 60_000, verdict: { kind: 'rollback' } });
-    expect(json.changes.map((c: { reason: string }) => c.reason)).toEqual(['step 1', 'back']);
+    expect(json.changes).toMatchObject([{ reason: 'step 1' }, { reason: 'back' }]);
     expect(json.changes[1].evidence.kind).toBe('rollback');
     expect(json.looks).toHaveLength(10);
     expect(json.looks[9]).toMatchObject({ requests: { candidate: 900 }, evidence: [{ eValue: 512, threshold: 200 }] });
