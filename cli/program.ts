@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { registerBackup } from './commands/backup.ts';
 import { registerFeedback } from './commands/feedback.ts';
 import { registerInit } from './commands/init.ts';
 import { registerKeys } from './commands/keys.ts';
@@ -75,6 +76,7 @@ export function createProgram(runner: Runner, output: { json: boolean; streams: 
   registerOutcomes(program, runner);
   registerKeys(program, runner);
   registerWebhooks(program, runner);
+  registerBackup(program, runner);
   registerRestore(program, runner);
   return program;
 }
