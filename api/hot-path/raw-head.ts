@@ -14,7 +14,7 @@ type EndpointFinder = (method: string, path: string) => Endpoint | null;
 /** Larger ones are for Node's server and its limits. */
 export const HEAD_CHARS_MAX = 4_096;
 /** A prediction of some hundred features; large batches come in many pieces, which Node's server puts together. */
-export const BODY_BYTES_MAX = 16 * 1024;
+const BODY_BYTES_MAX = 16 * 1024;
 /** Heads kept as they were read; bounded, as callers may make them up. */
 const KNOWN_HEADS_MAX = 256;
 
@@ -55,7 +55,7 @@ const NOT_HERE: ReadonlySet<string> = new Set([
  * Reads the head of a plain request: the text before its empty line. `null` for anything else, valid or not: the
  * caller leaves it to a full parser. It knows one spelling of a request and therefore has nothing to be lenient about.
  */
-export function readRawHead(text: string, endpointOf: EndpointFinder): RawHead | null {
+function readRawHead(text: string, endpointOf: EndpointFinder): RawHead | null {
   const lines = text.split('\r\n');
   const url = REQUEST_LINE.exec(lines[0] ?? '')?.[1];
   const endpoint = url === undefined ? null : endpointOf('POST', url);

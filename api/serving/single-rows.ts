@@ -7,10 +7,22 @@ import { answerOf, asProbability, recordOf } from './conclude.ts';
 import type { Answer } from './conclude.ts';
 import type { OutcomeReceiver, PredictOutcome, PredictRequest, RowText } from './contract.ts';
 import type { AdoptedRouting } from './model-routing.ts';
-import type { PredictorDeps } from './predictor.ts';
+import type { ServingMetrics } from './ports.ts';
+import type { RecordSink } from './record-sink.ts';
+import type { ShadowCopies } from './shadow-copies.ts';
 import { SingleRow } from './single-row.ts';
 import type { SingleRowEnds } from './single-row.ts';
 import { TextRequest } from './text-request.ts';
+import type { VariantCounters } from './variant-counters.ts';
+import type { VersionBreakers } from './version-breakers.ts';
+
+export interface SingleRowsDeps {
+  readonly sink: Pick<RecordSink, 'write' | 'writeText' | 'flushed' | 'whenFlushed'>;
+  readonly counters: Pick<VariantCounters, 'count'>;
+  readonly breakers: Pick<VersionBreakers, 'isClosed' | 'noteSuccess' | 'noteFailure'>;
+  readonly metrics: ServingMetrics;
+  readonly shadows?: Pick<ShadowCopies, 'offer'>;
+}
 
 /** A model that takes single rows straight into its next run. */
 type Placing = Required<Pick<LoadedModel, 'placeOne'>>;
@@ -20,14 +32,11 @@ type Placing = Required<Pick<LoadedModel, 'placeOne'>>;
  * recorded, without a promise or a list. Whatever is not usual is left to the predictor.
  */
 export class SingleRows implements SingleRowEnds {
-  readonly #deps: Omit<PredictorDeps, 'current' | 'log'>;
+  readonly #deps: SingleRowsDeps;
   readonly #rescue: (row: SingleRow, error: unknown) => Promise<PredictOutcome>;
 
   /** @param rescue answers a row that its version has failed on; rejects when nothing can */
-  constructor(
-    deps: Omit<PredictorDeps, 'current' | 'log'>,
-    rescue: (row: SingleRow, error: unknown) => Promise<PredictOutcome>,
-  ) {
+  constructor(deps: SingleRowsDeps, rescue: (row: SingleRow, error: unknown) => Promise<PredictOutcome>) {
     this.#deps = deps;
     this.#rescue = rescue;
   }

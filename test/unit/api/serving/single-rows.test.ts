@@ -66,7 +66,7 @@ function setUp(champion: () => number, candidate?: () => number) {
       predictor.predictOne(
         routing,
         { entityId: null, features },
-        { onOutcome: resolve, onError: (error) => reject(error as Error) },
+        { onOutcome: resolve, onError: (error) => reject(error) },
       );
     });
   return { ask, counted, written };
