@@ -1,13 +1,7 @@
 import type { Command } from 'commander';
-import { CliError, EXIT, type ExitCode } from '../errors.ts';
+import type { ExitCode } from '../errors.ts';
 import type { Runner } from '../session.ts';
-import type { TargetOptions } from '../restore/open-target.ts';
-
-export interface RestoreCommandOptions extends TargetOptions {
-  readonly to: string;
-  readonly preview?: true;
-  readonly confirm?: string;
-}
+import type { RestoreCommandOptions } from '../restore/options.ts';
 
 const AFTER_HELP = `
 Brings database, artefacts and routing back from a backup target. Works without a running platform: on an empty home,
@@ -43,12 +37,4 @@ export function registerRestore(program: Command, runner: Runner): void {
         return restoreHome(session, command.opts<RestoreCommandOptions>());
       }),
     );
-}
-
-/** The word that a person types before something in use is replaced. @throws CliError `refused` */
-export function requireTyped(expected: string, typed: string | undefined, what: string): void {
-  if (typed === expected) return;
-  throw new CliError(EXIT.refused, 'notConfirmed', `${what}: nothing was changed`, {
-    hint: `Repeat the command with --confirm ${expected}`,
-  });
 }

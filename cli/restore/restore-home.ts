@@ -8,10 +8,10 @@ import { parseWish } from '../../recovery/restore/parse-wish.ts';
 import { previewRestore, type RestorePreview, type RestoreProgress } from '../../recovery/restore/restore-and-check.ts';
 import { placeRestored, stageRestore, type RestoreReport } from '../../recovery/restore/restore-platform.ts';
 import type { VaultTarget } from '../../recovery/vault/vault-target.ts';
-import { requireTyped, type RestoreCommandOptions } from '../commands/restore.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { openTarget } from './open-target.ts';
+import { requireTyped, type RestoreCommandOptions } from './options.ts';
 
 /** Restores into the home of this machine while nothing runs on it; a running platform is asked to restore itself. */
 export async function restoreHome(session: Session, options: RestoreCommandOptions): Promise<ExitCode> {
