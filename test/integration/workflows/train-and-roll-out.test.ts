@@ -14,6 +14,7 @@ import {
 import { parcelsCsv, parcelsYaml, startPlatform, type Platform } from './platform-worker.ts';
 
 const TRAINING_MS = 90_000;
+const WAIT = { timeout: 20_000, interval: 50 };
 const model = `parcels-${randomUUID().slice(0, 8)}`;
 let platform: Platform;
 let worker: Awaited<ReturnType<Platform['startWorker']>>;
@@ -40,7 +41,7 @@ async function train(input: Partial<TrainModelInput> = {}): Promise<TrainModelRe
   return (await handle.result()) as TrainModelResult;
 }
 
-const plan = { minRequests: 0, observeEveryMs: 200, keepWarmMs: 500 };
+const plan = { minRequests: 0, advance: 'noHarm' as const, observeEveryMs: 200, keepWarmMs: 500 };
 const quickSteps = [
   { weightPercent: 10, bakeTimeMs: 300 },
   { weightPercent: 100, bakeTimeMs: 0 },
@@ -52,6 +53,33 @@ const startRollout = (input: object) =>
     taskQueue: platform.taskQueue,
     args: [{ model, ...input }],
   });
+
+/** No traffic never promotes: a few requests, split as the first step of 10 % says. */
+async function answerRequests(version: number, champion: number): Promise<void> {
+  const { id } = await vi.waitFor(async () => {
+    const open = await platform.registry.rollouts.findOpen(model);
+    const table = await platform.registry.routing.find(model);
+    expect(open).not.toBeNull();
+    expect(table?.rolloutId).toBe(open?.id);
+    return open!;
+  }, WAIT);
+  const arms = [
+    ['candidate', version, 1],
+    ['baseline', champion, 1],
+    ['champion', champion, 8],
+  ] as const;
+  const none = { errors: 0, slow: 0, latencySumMs: 10 };
+  const instance = randomUUID();
+  await platform.registry.records.saveCounts(
+    arms.map(([variant, answeredBy, requests], sequence) => {
+      const row = { instance, sequence, model, rolloutId: id, variant, version: answeredBy, requests, ...none };
+      return { ...row, windowStartMs: Date.now() };
+    }),
+  );
+}
+
+/** What a person does with a version that had to go, before it may be rolled out again. */
+const release = (version: number) => platform.registry.versions.settle(model, version, 'accepted');
 
 describe('on real Postgres and Temporal', () => {
   it(
@@ -106,6 +134,7 @@ describe('on real Postgres and Temporal', () => {
 
   it('rolls a second version out as a canary and moves the aliases', async () => {
     const handle = await startRollout({ version: 2, plan: { ...plan, steps: quickSteps }, requestedBy: 'alice' });
+    await answerRequests(2, 1);
     expect((await handle.result()) as RolloutModelResult).toMatchObject({ outcome: 'promoted', version: 2 });
     expect(await platform.registry.versions.aliases(model)).toEqual({ champion: 2, previous: 1 });
     expect(await platform.registry.routing.find(model)).toMatchObject({
@@ -121,29 +150,26 @@ describe('on real Postgres and Temporal', () => {
     const handle = await startRollout({
       version: 1,
       strategy: 'blue-green',
-      plan: { ...plan, minRequests: 1_000_000 },
+      plan: { ...plan, steps: [{ weightPercent: 10, bakeTimeMs: 600_000 }, quickSteps[1]!], minRequests: 1_000_000 },
     });
     const rollout = await vi.waitFor(async () => {
       const open = await platform.registry.rollouts.findOpen(model);
       const table = await platform.registry.routing.find(model);
       expect(table?.rolloutId).toBe(open?.id);
       return open!;
-    });
+    }, WAIT);
     for (let window = 0; window < 3; window++) {
+      const row = {
+        model,
+        rolloutId: rollout.id,
+        windowStartMs: Date.now() + window * 60_000,
+        slow: 0,
+        latencySumMs: 800,
+      };
+      const instance = randomUUID();
       await platform.registry.records.saveCounts([
-        {
-          instance: randomUUID(),
-          sequence: window,
-          model,
-          rolloutId: rollout.id,
-          variant: 'candidate',
-          version: 1,
-          windowStartMs: Date.now() + window * 60_000,
-          requests: 400,
-          errors: 40,
-          slow: 0,
-          latencySumMs: 800,
-        },
+        { ...row, instance, sequence: 0, variant: 'candidate', version: 1, requests: 400, errors: 40 },
+        { ...row, instance, sequence: 1, variant: 'champion', version: 2, requests: 3_600, errors: 0 },
       ]);
     }
     const ended = (await handle.result()) as RolloutModelResult;
@@ -153,6 +179,11 @@ describe('on real Postgres and Temporal', () => {
       { variant: 'champion', version: 2, weightPercent: 100 },
     ]);
     expect(await platform.registry.versions.aliases(model)).toEqual({ champion: 2, previous: 1 });
+    expect(await platform.registry.versions.find(model, 1)).toMatchObject({ status: 'quarantined' });
+    const again = await startRollout({ version: 1, plan });
+    const refused = (await again.result().catch((e: unknown) => e)) as WorkflowFailedError;
+    expect(refused.cause?.message).toContain('it is quarantined');
+    await release(1);
   });
 
   it('takes orders, and goes on where it was when the worker is replaced', async () => {
@@ -168,6 +199,7 @@ describe('on real Postgres and Temporal', () => {
     const aborted = await handle.executeUpdate<RolloutCommandResult, [object]>('abort', { args: [{ by: 'bob' }] });
     expect(aborted.status).toMatchObject({ phase: 'aborted', reason: 'abort by bob' });
     expect(await handle.result()).toMatchObject({ outcome: 'aborted' });
+    await release(1);
   });
 
   it.each([
@@ -184,9 +216,13 @@ describe('on real Postgres and Temporal', () => {
 
   it('takes over from a rollout whose workflow was terminated', async () => {
     const handle = await startRollout({ version: 1, plan });
-    await vi.waitFor(async () => expect(await platform.registry.rollouts.findOpen(model)).not.toBeNull());
+    await vi.waitFor(async () => expect(await platform.registry.rollouts.findOpen(model)).not.toBeNull(), WAIT);
     await handle.terminate('test');
     const next = await startRollout({ version: 1, plan: { ...plan, steps: quickSteps } });
+    await vi.waitFor(async () => {
+      expect(await platform.registry.rollouts.findOpen(model)).toMatchObject({ runId: next.firstExecutionRunId });
+    }, WAIT);
+    await answerRequests(1, 2);
     expect(await next.result()).toMatchObject({ outcome: 'promoted' });
     const rows = await platform.registry.rollouts.list({ model, limit: 2 });
     expect(rows.map((r) => [r.phase, r.reason])).toEqual([
