@@ -58,6 +58,14 @@ describe('help', () => {
         "webhooks list [options] | ",
         "webhooks test <id> | ",
         "webhooks remove <id> | --yes",
+        "backup now [options] | --label <text>, --no-wait",
+        "backup list [options] | --target <name>",
+        "backup show <set> | --target <name>",
+        "backup verify [set] | --target <name>",
+        "backup prune [options] | --target <name>, --dry-run",
+        "backup hold <set> [reason] | --target <name>",
+        "backup status [options] | ",
+        "backup keygen [options] | ",
         "restore [options] | --target <address>, --identity <file>, --signer <key>, --to <what>, --preview, --confirm <home>",
       ]
     `);
