@@ -66,7 +66,7 @@ function setUp(champion: () => number, candidate?: () => number) {
       predictor.predictOne(
         routing,
         { entityId: null, features },
-        { onOutcome: resolve, onError: (error) => reject(error) },
+        { onOutcome: resolve, onError: (error) => reject(error instanceof Error ? error : new Error(String(error))) },
       );
     });
   return { ask, counted, written };
