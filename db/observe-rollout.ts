@@ -1,9 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { addCounts, NO_COUNTS, type VariantCounts } from '../domain/records.ts';
 import type { Route } from '../domain/routing.ts';
-import { ACCURACY_EVENT, ARMS, WINDOW_LADDER, WINDOWS_MAX } from '../domain/verdict.ts';
-import type { Arm, ArmWindow, Observation, OutcomeStats, ScoreBins, ShadowStats } from '../domain/verdict.ts';
+import { ARMS, SCORE_BINS, WINDOW_LADDER, WINDOWS_MAX } from '../domain/verdict.ts';
+import type { Arm, ArmWindow, Observation, ScoreBins, ShadowStats } from '../domain/verdict.ts';
 import type { Database, Drizzle } from './connect.ts';
+import { after, type OutcomeReader } from './outcome-reader.ts';
 
 /** What the judge is given of a rollout; see the port. */
 export function observeRollout(
@@ -11,6 +12,7 @@ export function observeRollout(
   rolloutId: string,
   sinceMs: number,
   nowMs: number,
+  readOutcomes: OutcomeReader,
 ): Promise<Observation> {
   return database.run(async (db) => {
     const byWindow = (await readWindows(db, rolloutId, sinceMs, ladderWidth(nowMs))).slice(-WINDOWS_MAX);
@@ -21,7 +23,7 @@ export function observeRollout(
       champion: addCounts(sumOf('champion'), sumOf('baseline')),
       windows: await countWindows(db, rolloutId, sinceMs),
       byWindow,
-      outcomes: [...(await readOutcomes(db, rolloutId, sinceMs)), ...(await readAccuracy(db, rolloutId, sinceMs))],
+      outcomes: await readOutcomes(rolloutId, sinceMs),
       shadow: await readShadow(db, rolloutId, sinceMs),
       scores: await readScores(db, rolloutId, sinceMs),
     };
@@ -142,74 +144,6 @@ function perArm<T>(of: (arm: Arm) => T): Record<Arm, T> {
   return Object.fromEntries(ARMS.map((arm) => [arm, of(arm)])) as Record<Arm, T>;
 }
 
-const after = (sinceMs: number) => sql`to_timestamp(${sinceMs}::float8 / 1000)`;
-
-interface OutcomeRow extends Record<string, unknown> {
-  readonly event: string;
-  readonly arm: Arm;
-  readonly users: number;
-  readonly total: number;
-  readonly squares: number;
-}
-
-const toStats = ({ event, arm, users, total, squares }: OutcomeRow): OutcomeStats => ({
-  event,
-  arm,
-  users,
-  sum: total,
-  sumOfSquares: squares,
-});
-
-/**
- * Users of an arm: whoever it answered, by entity, or by request where none was named. Of each event a user has the
- * largest value that was reported after the arm's first answer, and 0 without a report.
- */
-async function readOutcomes(db: Drizzle, rolloutId: string, sinceMs: number): Promise<readonly OutcomeStats[]> {
-  const { rows: events } = await db.execute<{ event: string }>(sql`
-    select distinct o.event from outcomes o join rollouts r on r.id = ${rolloutId} and r.model = o.model
-    where o.occurred_at >= ${after(sinceMs)} order by 1 limit 50`);
-  if (events.length === 0) return [];
-  const { rows } = await db.execute<OutcomeRow>(sql`
-    with exposed as (
-      select p.variant as arm, coalesce(p.entity_id, p.request_id::text) as who, min(p.created_at) as first_at,
-        array_agg(p.request_id) as requests
-      from predictions p join rollouts r on r.id = ${rolloutId} and r.model = p.model
-      where p.rollout_id = ${rolloutId} and p.created_at >= ${after(sinceMs)} and p.variant <> 'shadow'
-      group by 1, 2
-    ), reported as (
-      select o.event, coalesce(o.entity_id, p.entity_id, o.request_id::text) as who, p.variant as arm, o.value,
-        o.occurred_at
-      from outcomes o join rollouts r on r.id = ${rolloutId} and r.model = o.model
-      left join predictions p on p.request_id = o.request_id
-      where o.occurred_at >= ${after(sinceMs)}
-    ), valued as (
-      select e.arm, e.who, v.event, max(v.value) as value
-      from exposed e join reported v
-        on v.who = e.who and (v.arm is null or v.arm = e.arm) and (v.arm is not null or v.occurred_at >= e.first_at)
-      group by 1, 2, 3
-    ), sizes as (select arm, count(*)::float8 as users from exposed group by 1),
-    events as (select distinct event from reported)
-    select events.event, sizes.arm, sizes.users, coalesce(sum(valued.value), 0) as total,
-      coalesce(sum(valued.value * valued.value), 0) as squares
-    from sizes cross join events
-    left join valued on valued.arm = sizes.arm and valued.event = events.event
-    group by 1, 2, 3 order by 1, 2`);
-  return rows.map(toStats);
-}
-
-/** A labelled prediction adds 1 when its label came true. */
-async function readAccuracy(db: Drizzle, rolloutId: string, sinceMs: number): Promise<readonly OutcomeStats[]> {
-  const { rows } = await db.execute<OutcomeRow>(sql`
-    select ${ACCURACY_EVENT}::text as event, p.variant as arm, count(*)::float8 as users,
-      count(*) filter (where p.label = f.label)::float8 as total,
-      count(*) filter (where p.label = f.label)::float8 as squares
-    from feedback f join rollouts r on r.id = ${rolloutId} and r.model = f.model
-    join predictions p on p.request_id = f.request_id and p.created_at >= ${after(sinceMs)}
-    where f.received_at >= ${after(sinceMs)} and p.rollout_id = ${rolloutId} and p.variant <> 'shadow'
-    group by 2 order by 2`);
-  return rows.map(toStats);
-}
-
 async function readShadow(db: Drizzle, rolloutId: string, sinceMs: number): Promise<ShadowStats | null> {
   const { rows } = await db.execute<Record<keyof ShadowStats, number | null>>(sql`
     select sum(pairs)::float8 as "pairs", sum(disagreements)::float8 as "disagreements",
@@ -222,15 +156,16 @@ async function readShadow(db: Drizzle, rolloutId: string, sinceMs: number): Prom
   return sums === undefined || sums.pairs === null ? null : (sums as ShadowStats);
 }
 
+/** A sum for each bin: taking the arrays apart would make twenty rows of each. */
 async function readScores(db: Drizzle, rolloutId: string, sinceMs: number): Promise<readonly ScoreBins[]> {
+  const sums = Array.from(
+    { length: SCORE_BINS },
+    (_, i) => sql`coalesce(sum(score_bins[${sql.raw(String(i + 1))}]), 0)`,
+  );
   const { rows } = await db.execute<{ arm: Arm; bins: readonly number[] }>(sql`
-    select arm, array_agg(n order by bin) as bins
-    from (
-      select variant as arm, bin, sum(n)::float8 as n
-      from variant_counts, unnest(score_bins) with ordinality as scored(n, bin)
-      where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)}
-      group by 1, 2
-    ) as summed
+    select variant as arm, array[${sql.join(sums, sql`, `)}]::float8[] as bins
+    from variant_counts
+    where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)} and score_bins is not null
     group by 1 order by 1`);
   return rows;
 }

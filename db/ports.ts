@@ -174,6 +174,11 @@ export interface RecordStore {
   findPrediction(requestId: string): Promise<PredictionRecord | null>;
   /** One truth per request id: a later report replaces the earlier. Returns how many predictions it speaks of. */
   saveFeedback(record: FeedbackRecord): Promise<{ matched: number }>;
+  /**
+   * Merges counters that are older than two hours into minutes, of all processes together: a rollout of a month would
+   * leave millions of them. Resolves with how many rows went.
+   */
+  compactCounts(): Promise<number>;
   /** Creates the daily partitions from yesterday to `daysAhead` from now. Idempotent. */
   ensurePartitions(daysAhead: number): Promise<void>;
 }

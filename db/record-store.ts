@@ -3,6 +3,8 @@ import type { PredictionRecord, RiskCategory } from '../domain/records.ts';
 import type { Variant } from '../domain/routing.ts';
 import type { Database } from './connect.ts';
 import { observeRollout, recordedWindows } from './observe-rollout.ts';
+import { createOutcomeReader } from './outcome-reader.ts';
+import { compactCounts } from './compact-counts.ts';
 import { ensurePartitions } from './partitions.ts';
 import type { CountsRow, RecordStore } from './ports.ts';
 import { saveShadowCounts } from './shadow-counts.ts';
@@ -16,15 +18,17 @@ import { isUuid } from './uuid.ts';
 const ROWS_PER_STATEMENT = 10_000;
 
 export function createRecordStore(database: Database, nowMs: () => number): RecordStore {
+  const readOutcomes = createOutcomeReader(database);
   return {
     savePredictions: (records) => inStatements(records, (part) => savePredictions(database, part)),
     saveCounts: (rows) => inStatements(rows, (part) => saveCounts(database, part)),
     saveShadowCounts: (rows) => inStatements(rows, (part) => saveShadowCounts(database, part)),
-    observe: (rolloutId, sinceMs) => observeRollout(database, rolloutId, sinceMs, nowMs()),
+    observe: (rolloutId, sinceMs) => observeRollout(database, rolloutId, sinceMs, nowMs(), readOutcomes),
     recordedWindows: (rolloutId, sinceMs, windowMs) => recordedWindows(database, rolloutId, sinceMs, windowMs),
     traffic: (model, sinceMs, untilMs) => readTraffic(database, model, sinceMs, untilMs),
     findPrediction: (requestId) => findPrediction(database, requestId),
     saveFeedback: (record) => saveFeedback(database, record),
+    compactCounts: () => compactCounts(database, nowMs()),
     ensurePartitions: (daysAhead) => ensurePartitions(database, daysAhead, nowMs()),
   };
 }

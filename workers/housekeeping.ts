@@ -10,7 +10,7 @@ const PARTITION_DAYS_AHEAD = 7;
 const WORK_FOLDER_KEEP_MS = 7 * 24 * EVERY_MS;
 
 export interface HousekeepingOptions {
-  readonly records: Pick<RecordStore, 'ensurePartitions'>;
+  readonly records: Pick<RecordStore, 'ensurePartitions' | 'compactCounts'>;
   readonly workDir: string;
   readonly log: Logger;
 }
@@ -22,6 +22,7 @@ export function startHousekeeping({ records, workDir, log }: HousekeepingOptions
   };
   const clean = (): void => {
     chore('making partitions', records.ensurePartitions(PARTITION_DAYS_AHEAD));
+    chore('merging old counters', records.compactCounts());
     chore('clearing work folders', clearWorkFolders(workDir, Date.now()));
   };
   clean();

@@ -97,4 +97,43 @@ describe('what the judge is given', () => {
     expect(seen.scores).toEqual([{ arm: 'candidate', bins: scoreBins.map((n) => 2 * n) }]);
     expect(seen.shadow).toBeNull();
   });
+
+  it('is the same after old counters were merged, of which few are left', async () => {
+    await givenModel(t.registry, 'merged', 2);
+    const rolloutId = randomUUID();
+    await t.registry.routing.apply(routingChange('merged', { rolloutId, routes: split(5) }));
+    await t.registry.routing.apply(
+      routingChange('merged', { rolloutId, expectedGeneration: 1, routes: split(25), salt: 'other' }),
+    );
+    const nowMs = Date.now();
+    const startMs = nowMs - 5 * 3_600_000;
+    // In the middle of a minute: nothing may be merged over it.
+    const changedMs = Math.floor(nowMs / 60_000) * 60_000 - 3 * 3_600_000 + 30_000;
+    await t.sql`update routing_history set valid_from = ${new Date(startMs)}, valid_to = ${new Date(changedMs)}
+      where model = 'merged' and generation = 1`;
+    await t.sql`update routing_history set valid_from = ${new Date(changedMs)} where model = 'merged' and generation = 2`;
+    const scoreBins = Array.from({ length: 20 }, (_, bin) => (bin === 3 ? 2 : 0));
+    const instances = [randomUUID(), randomUUID()];
+    const rows = Array.from({ length: 10_000 }, (_, i) => {
+      const windowStartMs = Math.floor(startMs + ((nowMs - startMs) * i) / 10_000);
+      const variant = i % 3 === 0 ? ('candidate' as const) : ('champion' as const);
+      const own = { model: 'merged', rolloutId, variant, windowStartMs, requests: 2, errors: i % 7 === 0 ? 1 : 0 };
+      return counts({ instance: instances[i % 2]!, sequence: i, ...own, scoreBins });
+    });
+    await t.registry.records.saveCounts(rows);
+    const left = async () =>
+      (await t.sql`select count(*)::int as n from variant_counts where rollout_id = ${rolloutId}`)[0]!['n'] as number;
+    const observed = async () => {
+      const { byWindow, ...rest } = await t.another({ nowMs: () => nowMs }).records.observe(rolloutId, startMs);
+      return { byWindow, sums: { ...rest, windows: 0 } };
+    };
+    const before = await observed();
+    expect(await t.registry.records.compactCounts()).toBeGreaterThan(5_000);
+    const after = await observed();
+    expect(after.sums).toEqual(before.sums);
+    expect(after.byWindow).toEqual(before.byWindow);
+    // Three of five hours are minutes now, of two variants; one minute has two generations.
+    expect(await left()).toBeLessThan(4_000 + 40 + 2 * (3 * 60 + 3));
+    expect(await t.registry.records.compactCounts()).toBe(0);
+  });
 });

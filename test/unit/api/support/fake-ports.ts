@@ -155,6 +155,7 @@ export function createFakeRegistry(world: World): Registry {
       observe: unused,
       recordedWindows: () => tick().then(() => world.windows),
       traffic: () => tick().then(() => world.traffic),
+      compactCounts: unused,
       ensurePartitions: unused,
       findPrediction: (id) => tick().then(() => world.predictions.find((p) => p.requestId === id) ?? null),
       saveFeedback: (record) =>
