@@ -6,6 +6,7 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   faults: async () => (await import('./faults.ts')).faults,
   rollout: async () => (await import('./rollout.ts')).rollout,
   recovery: async () => (await import('./recovery.ts')).recovery,
+  'rollout-live': async () => (await import('./rollout-live.ts')).rolloutLive,
   serving: async () => (await import('./serving.ts')).serving,
   training: async () => (await import('./training.ts')).training,
 };
