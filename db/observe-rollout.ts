@@ -83,23 +83,26 @@ interface WindowRow extends Record<string, unknown> {
 async function readWindows(db: Drizzle, rolloutId: string, sinceMs: number, width: SQL): Promise<readonly ArmWindow[]> {
   const { rows } = await db.execute<WindowRow>(sql`
     with generations as (
-      select routes, generation, extract(epoch from valid_from) * 1000 as from_ms,
-        coalesce(extract(epoch from valid_to) * 1000, 'infinity'::float8) as to_ms,
+      select routes, generation, (extract(epoch from valid_from) * 1000)::float8 as from_ms,
+        coalesce((extract(epoch from valid_to) * 1000)::float8, 'infinity') as to_ms,
         generation = min(generation) over () as is_first, generation = max(generation) over () as is_last
       from routing_history where rollout_id = ${rolloutId}
     ), counted as (
-      select variant, requests, errors, slow, latency_sum_ms, extract(epoch from window_start) * 1000 as at_ms
+      select variant, requests, errors, slow, latency_sum_ms, extract(epoch from window_start)::float8 * 1000 as at_ms
       from variant_counts where rollout_id = ${rolloutId} and window_start >= ${windowsSince(sinceMs)}
     ), placed as (
       select *, ${width} as width from counted
+    ), summed as (
+      select g.generation, variant, floor(at_ms / width) * width as from_ms, width, sum(requests)::float8 as requests,
+        sum(errors)::float8 as errors, sum(slow)::float8 as slow, sum(latency_sum_ms) as latency
+      from placed left join generations g
+        on (at_ms >= g.from_ms or g.is_first) and (at_ms < g.to_ms or g.is_last)
+      group by 1, 2, 3, 4
     )
-    select greatest(floor(at_ms / width) * width, case when g.is_first then 0 else g.from_ms end)::float8 as start_ms,
-      least(floor(at_ms / width) * width + width, case when g.is_last then 'infinity' else g.to_ms end)::float8 as end_ms,
-      coalesce(g.routes, '[]'::jsonb) as routes, variant, sum(requests)::float8 as requests,
-      sum(errors)::float8 as errors, sum(slow)::float8 as slow, sum(latency_sum_ms) as latency
-    from placed left join generations g
-      on (at_ms >= g.from_ms or g.is_first) and (at_ms < g.to_ms or g.is_last)
-    group by 1, 2, g.generation, g.routes, variant
+    select greatest(s.from_ms, case when g.is_first then 0 else g.from_ms end) as start_ms,
+      least(s.from_ms + width, case when g.is_last then 'infinity' else g.to_ms end) as end_ms,
+      coalesce(g.routes, '[]'::jsonb) as routes, variant, requests, errors, slow, latency
+    from summed s left join generations g on g.generation = s.generation
     order by 1`);
   const windows = new Map<string, { startMs: number; endMs: number; routes: readonly Route[]; rows: WindowRow[] }>();
   for (const row of rows) {
