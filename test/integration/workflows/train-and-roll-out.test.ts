@@ -158,14 +158,10 @@ describe('on real Postgres and Temporal', () => {
       expect(table?.rolloutId).toBe(open?.id);
       return open!;
     }, WAIT);
-    for (let window = 0; window < 3; window++) {
-      const row = {
-        model,
-        rolloutId: rollout.id,
-        windowStartMs: Date.now() + window * 60_000,
-        slow: 0,
-        latencySumMs: 800,
-      };
+    // The warm-up takes the errors of the first window; three others must have some.
+    for (let window = 0; window < 4; window++) {
+      const windowStartMs = Date.now() + window * 10_000;
+      const row = { model, rolloutId: rollout.id, windowStartMs, slow: 0, latencySumMs: 800 };
       const instance = randomUUID();
       await platform.registry.records.saveCounts([
         { ...row, instance, sequence: 0, variant: 'candidate', version: 1, requests: 400, errors: 40 },
