@@ -7,7 +7,7 @@ import { isUuid } from './uuid.ts';
 /** Rows one list may return, whatever the caller asks. */
 const LIST_MAX = 20_000;
 /** A look that says nothing new is kept when this long has passed since the last one kept. */
-const GAP_MIN_MS = 10_000;
+const GAP_MIN_MS = 1_000;
 /**
  * Or this share of the rollout's age, if that is longer: a rollout of 30 days with a look every 10 s keeps about 7,000
  * looks of 260,000 (1,000 of its first hours, then 1,000 for each time its age grows e-fold).

@@ -74,7 +74,8 @@ export function buildReport(
     finished_at: row.finishedAt?.toISOString() ?? null,
     duration_ms: endedMs - startedMs,
     plan: row.plan,
-    verdict: looks.at(-1)?.verdict ?? row.snapshot?.verdict ?? null,
+    // Not every look is kept, and the last may be one of those that are not.
+    verdict: row.snapshot?.verdict ?? looks.at(-1)?.verdict ?? null,
     changes: own.map(toChange),
     looks: thinned(looks).map(toPoint),
   };

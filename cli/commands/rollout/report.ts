@@ -34,7 +34,9 @@ async function report(session: Session, reference: string, options: ReportOption
   const document = format === 'json' ? await api.report(reference) : null;
   const text = format === 'json' ? JSON.stringify(document, null, 2) : await api.reportText(reference, format);
   if (options.out === undefined) {
-    session.answer(document, text.trimEnd().split('\n'));
+    // A picture in a screen of text is a page of noise; a file takes it.
+    const shown = session.terminal.interactive ? text.replace(/^!\[.*\n\n?/m, '') : text;
+    session.answer(document, shown.trimEnd().split('\n'));
     return undefined;
   }
   const file = resolve(options.out);

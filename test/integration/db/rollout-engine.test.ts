@@ -139,7 +139,7 @@ describe('looks', () => {
     const startMs = 1_750_000_000_000;
     const dayMs = 86_400_000;
     await t.registry.looks.record(look(id, startMs));
-    await t.registry.looks.record(look(id, startMs + 2_000));
+    await t.registry.looks.record(look(id, startMs + 500));
     await t.registry.looks.record(look(id, startMs + 3_000, { verdict: verdict('healthy') }));
     await t.registry.looks.record(look(id, startMs + 10 * dayMs));
     // After ten days a look every quarter of an hour is kept.
