@@ -17,13 +17,15 @@ export function observeRollout(
   return database.run(async (db) => {
     const byWindow = (await readWindows(db, rolloutId, sinceMs, ladderWidth(nowMs))).slice(-WINDOWS_MAX);
     const sumOf = (arm: Arm) => byWindow.map((w) => w.counts[arm]).reduce(addCounts, NO_COUNTS);
+    const { outcomes, keys } = await readOutcomes(rolloutId, sinceMs);
     return {
       candidate: sumOf('candidate'),
       // All that the old version answered: the baseline is a part of it that is counted apart.
       champion: addCounts(sumOf('champion'), sumOf('baseline')),
       windows: await countWindows(db, rolloutId, sinceMs),
       byWindow,
-      outcomes: await readOutcomes(rolloutId, sinceMs),
+      outcomes,
+      keys,
       shadow: await readShadow(db, rolloutId, sinceMs),
       scores: await readScores(db, rolloutId, sinceMs),
     };

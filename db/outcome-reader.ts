@@ -10,11 +10,18 @@ const WAIT_MS = 1_000;
 /** More rollouts than are open at a time. */
 const KNOWN_MAX = 200;
 
+/** What the predictions of a rollout say: who was answered, and what came of it. */
+export interface UserStats {
+  readonly outcomes: readonly OutcomeStats[];
+  /** See `Observation.keys`; `null` before the first reading. */
+  readonly keys: number | null;
+}
+
 /** Outcomes and truths of a rollout by user and arm; those of a moment ago where reading them takes long. */
-export type OutcomeReader = (rolloutId: string, sinceMs: number) => Promise<readonly OutcomeStats[]>;
+export type OutcomeReader = (rolloutId: string, sinceMs: number) => Promise<UserStats>;
 
 interface Known {
-  stats: readonly OutcomeStats[];
+  stats: UserStats;
   /** `performance.now()` from which on they are read again. */
   freshUntilMs: number;
   reading: Promise<void> | null;
@@ -31,10 +38,10 @@ export function createOutcomeReader(database: Database): OutcomeReader {
   async function read(rolloutId: string, sinceMs: number, into: Known): Promise<void> {
     const startedMs = performance.now();
     try {
-      into.stats = await database.run(async (db) => [
-        ...(await readOutcomes(db, rolloutId, sinceMs)),
-        ...(await readAccuracy(db, rolloutId, sinceMs)),
-      ]);
+      into.stats = await database.run(async (db) => ({
+        outcomes: [...(await readOutcomes(db, rolloutId, sinceMs)), ...(await readAccuracy(db, rolloutId, sinceMs))],
+        keys: await readKeys(db, rolloutId, sinceMs),
+      }));
     } finally {
       const tookMs = performance.now() - startedMs;
       // What is quick is read at every look.
@@ -44,7 +51,7 @@ export function createOutcomeReader(database: Database): OutcomeReader {
   }
 
   return async (rolloutId, sinceMs) => {
-    const one = known.get(rolloutId) ?? { stats: [], freshUntilMs: 0, reading: null };
+    const one = known.get(rolloutId) ?? { stats: NOTHING, freshUntilMs: 0, reading: null };
     known.delete(rolloutId);
     known.set(rolloutId, one);
     for (const oldest of known.keys()) {
@@ -59,6 +66,8 @@ export function createOutcomeReader(database: Database): OutcomeReader {
   };
 }
 
+const NOTHING: UserStats = { outcomes: [], keys: null };
+
 /** Below this nothing is spared. */
 const QUICK_MS = 100;
 
@@ -69,6 +78,22 @@ async function atMost(work: Promise<void>, ms: number): Promise<void> {
 }
 
 export const after = (sinceMs: number) => sql`to_timestamp(${sinceMs}::float8 / 1000)`;
+
+/** Requests that keys are counted over: enough to find what is split wrongly, and read within 100 ms. */
+const KEYS_SAMPLE = 50_000;
+
+/** `null` without a request. Of the first requests alone it can only be too low, never too high. */
+async function readKeys(db: Drizzle, rolloutId: string, sinceMs: number): Promise<number | null> {
+  const { rows } = await db.execute<{ keys: number | null }>(sql`
+    with sampled as (
+      select coalesce(p.entity_id, p.request_id::text) as who
+      from predictions p join rollouts r on r.id = ${rolloutId} and r.model = p.model
+      where p.rollout_id = ${rolloutId} and p.created_at >= ${after(sinceMs)} and p.variant <> 'shadow'
+      limit ${KEYS_SAMPLE}
+    ), counted as (select count(*)::float8 as n from sampled group by who)
+    select sum(n) * sum(n) / sum(n * n) as keys from counted`);
+  return rows[0]?.keys ?? null;
+}
 
 interface OutcomeRow extends Record<string, unknown> {
   readonly event: string;

@@ -40,7 +40,7 @@ export function createJudge(options: JudgeOptions = JUDGE_DEFAULTS): Judge {
     const { candidate, shadow, byWindow } = observation;
     const found = measure(observation, policy);
     const evidence = found.map((f) => f.evidence);
-    const sampleRatio = checkSampleRatio(byWindow);
+    const sampleRatio = checkSampleRatio(byWindow, observation.keys ?? null);
     const say = (kind: Verdict['kind'], reason: string): Verdict => ({ kind, reason, evidence, sampleRatio });
     if (candidate.requests === 0 && (shadow?.pairs ?? 0) === 0) return say('inconclusive', 'no traffic yet');
     const { catastrophic } = options;

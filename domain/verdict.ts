@@ -80,6 +80,11 @@ export interface Observation {
   readonly outcomes: readonly OutcomeStats[];
   readonly shadow: ShadowStats | null;
   readonly scores: readonly ScoreBins[];
+  /**
+   * How many keys the requests came from that fall on an arm independently of each other: `(sum n)^2 / sum n^2` over the
+   * requests `n` of each entity, where a request without one is its own. Absent or `null`: not known.
+   */
+  readonly keys?: number | null;
 }
 
 /** What the judge has to know of a plan; see `judgePolicy`. */

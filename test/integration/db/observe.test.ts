@@ -96,6 +96,8 @@ describe('what the judge is given', () => {
     ]);
     expect(seen.scores).toEqual([{ arm: 'candidate', bins: scoreBins.map((n) => 2 * n) }]);
     expect(seen.shadow).toBeNull();
+    // One user came twice: four requests, and not quite three users' worth of chance.
+    expect(seen.keys).toBeCloseTo(16 / 6);
   });
 
   it('is the same after old counters were merged, of which few are left', async () => {

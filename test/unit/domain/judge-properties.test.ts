@@ -6,6 +6,7 @@ import { NO_COUNTS, addCounts } from '../../../domain/records.ts';
 import { logWorseThanBaseline } from '../../../domain/statistics/baseline-evidence.ts';
 import { logAgainst, logHealth } from '../../../domain/statistics/limit-evidence.ts';
 import { mergeWindows } from '../../../domain/statistics/merge-windows.ts';
+import { checkSampleRatio } from '../../../domain/statistics/sample-ratio.ts';
 import {
   ARMS,
   WINDOWS_MAX,
@@ -177,3 +178,58 @@ describe('merged windows', () => {
     expect(mergeWindows(merged, 30 * 24 * hour + hour).length).toBeLessThanOrEqual(WINDOWS_MAX);
   });
 });
+
+describe('the split of the traffic', () => {
+  /** A split of users by chance, each with some requests, as a rollout sees it at its end. */
+  function splitOf(users: number, busiest: number, seed: number, twice: boolean) {
+    const random = randomNumbers(seed);
+    const requests: Record<Arm, number> = { candidate: 0, baseline: 0, champion: 0 };
+    let [sum, squares] = [0, 0];
+    for (let user = 0; user < users; user += 1) {
+      const n = 1 + Math.floor(busiest * random() ** 3);
+      const place = random();
+      const [candidate, baseline] = twice ? [0.2, 0.3] : [0.1, 0.2];
+      requests[place < candidate ? 'candidate' : place < baseline ? 'baseline' : 'champion'] += n;
+      sum += n;
+      squares += n * n;
+    }
+    const counted = (arm: Arm) => ({ ...NO_COUNTS, requests: requests[arm] });
+    const counts = { candidate: counted('candidate'), baseline: counted('baseline'), champion: counted('champion') };
+    const window = { startMs: 0, durationMs: 2_000, weights: { candidate: 10, baseline: 10, champion: 80 }, counts };
+    return checkSampleRatio([window], sum ** 2 / squares)!;
+  }
+
+  it.each([
+    [50, 1_000],
+    [500, 1],
+    [500, 1_000],
+    [5_000, 100],
+  ])('of %i users with up to %i requests each raises no false alarm', (users, busiest) => {
+    const alarms = Array.from({ length: 2_000 }, (_, seed) => splitOf(users, busiest, seed, false)).filter(
+      (s) => !s.ok,
+    );
+    expect(alarms.length).toBeLessThanOrEqual(6);
+  });
+
+  it.each([
+    [1_000, 1],
+    [2_000, 1_000],
+  ])(
+    'of %i users with up to %i requests each is found wrong when the candidate gets twice its share',
+    (users, busiest) => {
+      const found = Array.from({ length: 200 }, (_, seed) => splitOf(users, busiest, seed, true)).filter((s) => !s.ok);
+      expect(found.length).toBeGreaterThan(190);
+    },
+  );
+});
+
+/** Uniform in 0..1 (mulberry32). */
+function randomNumbers(seed: number): () => number {
+  let a = seed * 0x9e3779b1;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -5,6 +5,7 @@ import type { MetricRule } from '../../../domain/rollout/plan.ts';
 import { NO_COUNTS } from '../../../domain/records.ts';
 import type { Arm, ArmWindow, JudgePolicy, Observation, OutcomeStats, ShadowStats } from '../../../domain/verdict.ts';
 import { ACCURACY_EVENT, SCORE_BINS } from '../../../domain/verdict.ts';
+import { checkSampleRatio } from '../../../domain/statistics/sample-ratio.ts';
 import { combineVerdicts } from '../../../domain/verdicts/combine-verdicts.ts';
 
 const judge = createJudge();
@@ -158,16 +159,49 @@ describe('beside the baseline', () => {
 });
 
 describe('the split of the traffic', () => {
+  /** From so many users that chance moves no share by much. */
+  const manyKeys = { keys: 50_000 };
+
   it('is checked before anything else is concluded', () => {
-    const lost = every(20, { ...FINE, candidate: { requests: 300, errors: 5 } });
+    const lost = { ...every(20, { ...FINE, candidate: { requests: 300, errors: 5 } }), ...manyKeys };
     const verdict = judge(lost, policy());
     expect(verdict).toMatchObject({ kind: 'inconclusive', sampleRatio: { ok: false } });
     expect(verdict.reason).toContain('not split as configured');
   });
 
-  it('may be off by what a busy key moves', () => {
-    const busy = every(20, { ...FINE, candidate: { requests: 560 } });
+  it('may be off by a little', () => {
+    const busy = { ...every(20, { ...FINE, candidate: { requests: 560 } }), ...manyKeys };
     expect(judge(busy, policy())).toMatchObject({ kind: 'healthy', sampleRatio: { ok: true } });
+  });
+
+  it('is one of users: a few who come again and again prove nothing', () => {
+    const tenths = { candidate: 10, baseline: 10, champion: 80 };
+    const uneven = every(
+      200,
+      { candidate: { requests: 440 }, baseline: { requests: 560 }, champion: { requests: 4_000 } },
+      tenths,
+    );
+    const off = every(
+      200,
+      { candidate: { requests: 340 }, baseline: { requests: 660 }, champion: { requests: 4_000 } },
+      tenths,
+    );
+    for (const seen of [uneven, off]) {
+      expect(judge({ ...seen, keys: 500 }, policy()).sampleRatio).toMatchObject({ ok: true });
+      expect(judge(seen, policy()).sampleRatio).toMatchObject({ ok: true });
+    }
+    expect(judge({ ...off, keys: 50_000 }, policy()).sampleRatio).toMatchObject({ ok: false });
+  });
+
+  it.each([
+    ['gets none', 0],
+    ['gets them twice', 1_000],
+  ])('is found wrong when the candidate %s, even of few users', (_, requests) => {
+    const tenths = { candidate: 10, baseline: 10, champion: 80 };
+    const counts = { candidate: { requests }, baseline: { requests: 500 }, champion: { requests: 4_000 } };
+    const wrong = every(200, counts, tenths);
+    expect(checkSampleRatio(wrong.byWindow, 500)).toMatchObject({ ok: false });
+    expect(checkSampleRatio(wrong.byWindow, null)).toMatchObject({ ok: false });
   });
 
   it('follows changing weights', () => {
@@ -175,11 +209,16 @@ describe('the split of the traffic', () => {
     const half = { candidate: 50, baseline: 50, champion: 0 };
     const late = every(20, { candidate: { requests: 5_000 }, baseline: { requests: 5_000 } }, half).byWindow;
     const byWindow = [...early, ...late.map((w) => ({ ...w, startMs: w.startMs + 200_000 }))];
-    expect(judge({ ...every(20, FINE), byWindow }, policy()).sampleRatio).toMatchObject({ ok: true });
+    const seen = { ...every(20, FINE), byWindow, ...manyKeys };
+    expect(judge(seen, policy()).sampleRatio).toMatchObject({ ok: true });
+    // What was right before does not excuse what is wrong now.
+    const lost = late.map((w) => ({ ...w, counts: { ...w.counts, candidate: of({ requests: 1_500 }) } }));
+    const wrong = { ...seen, byWindow: [...early, ...lost] };
+    expect(judge(wrong, policy()).sampleRatio).toMatchObject({ ok: false });
   });
 
   it('does not save a candidate that fails in a fifth of its requests', () => {
-    const broken = every(20, { ...FINE, candidate: { requests: 300, errors: 100 } });
+    const broken = { ...every(20, { ...FINE, candidate: { requests: 300, errors: 100 } }), ...manyKeys };
     expect(judge(broken, policy())).toMatchObject({ kind: 'rollback', sampleRatio: { ok: false } });
   });
 });
