@@ -70,7 +70,19 @@ module.exports = {
       from: { path: room('models') },
       to: { path: '^node_modules/(@temporalio|hono|@hono|drizzle-orm|postgres)/' },
     },
-    { name: 'nobody-imports-tests', severity: 'error', from: { pathNot: room('test') }, to: { path: room('test') } },
+    {
+      name: 'nobody-imports-tests',
+      comment: 'benches make their models and their load with what the tests use',
+      severity: 'error',
+      from: { pathNot: [room('test'), room('bench')] },
+      to: { path: room('test') },
+    },
+    {
+      name: 'benches-import-support-only',
+      severity: 'error',
+      from: { path: room('bench') },
+      to: { path: room('test'), pathNot: '^test/support/' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -4,6 +4,7 @@ import type { Bench } from './bench.ts';
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   explain: async () => (await import('./explain.ts')).explain,
   faults: async () => (await import('./faults.ts')).faults,
+  overload: async () => (await import('./overload.ts')).overload,
   rollout: async () => (await import('./rollout.ts')).rollout,
   recovery: async () => (await import('./recovery.ts')).recovery,
   'rollout-live': async () => (await import('./rollout-live.ts')).rolloutLive,

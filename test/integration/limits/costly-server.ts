@@ -1,6 +1,7 @@
 /** An API process whose every prediction takes a fixed time of the processor: an exact capacity to overload. */
 import { createMetrics } from '../../../adapters/metrics.ts';
 import { createHotPath } from '../../../api/hot-path/create-hot-path.ts';
+import { prepareLane } from '../../../api/hot-path/create-lane.ts';
 import { startServer } from '../../../api/server.ts';
 import { createTestApp } from '../../unit/api/support/test-app.ts';
 import { answered } from '../../unit/api/support/samples.ts';
@@ -40,8 +41,9 @@ function createCostlyPredict() {
 const test = await createTestApp({ metrics: createMetrics() });
 const { keys, metrics, log, protection, serving, keyOf } = test;
 serving.predict.mockImplementation(createCostlyPredict());
-const hotPath = createHotPath({ serving, keys, metrics, log, protection });
-const { port } = await startServer(test.app.fetch, { host: '127.0.0.1', port: 0, hotPath });
+const parts = { serving, keys, metrics, log, protection };
+const ways = { hotPath: createHotPath(parts), lane: prepareLane(parts) };
+const { port } = await startServer(test.app.fetch, { host: '127.0.0.1', port: 0, ...ways });
 process.on('disconnect', () => process.exit(0));
 process.on('message', () => {
   const rssMb = process.memoryUsage.rss() / 1024 / 1024;
