@@ -41,7 +41,7 @@ const CANDIDATES: readonly {
 }[] = [
   { name: '2 % of its requests fail', candidate: erring(2), p95MsMax: 5_000 },
   { name: '20 % of its requests fail', candidate: erring(20), p95MsMax: 5_000 },
-  { name: 'too slow', candidate: { ...good, burns: 500 }, p95MsMax: 3 },
+  { name: 'too slow', candidate: { ...good, burns: 900 }, p95MsMax: 3 },
 ];
 
 /** The default canary's first step and limits, looked at as often as its guide says. */
