@@ -136,7 +136,7 @@ gates:
   throughputRowsPerSecondMin: 1000
 
 # Short steps, to see a rollout through. In production rather: 5 % for 2h, 25 % for 6h, 50 % for 12h, minRequests 1000,
-# observeEvery 30s, keepWarm 1h.
+# observeEvery 4s, keepWarm 1h.
 rollout:
   strategy: canary
   limits: { errorRateMax: 0.001, p95MsMax: 120 }

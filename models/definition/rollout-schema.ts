@@ -38,7 +38,7 @@ const minRequests = z
   .describe('Requests the candidate must have answered in a step before the step may end by itself.');
 const observeEvery = durationSchema
   .refine((ms) => ms >= OBSERVE_EVERY_MIN_MS && ms <= HOUR_MS, 'expected between 100ms and 1h')
-  .describe('How often the counters are read, for example 30s.');
+  .describe('How often the counters are read, for example 4s.');
 const keepWarm = durationSchema.describe(
   'How long the old version stays loaded and ready for a rollback after 100 %, for example 1h.',
 );
@@ -120,7 +120,7 @@ const fileSchema = z.strictObject({
   ...choices,
   limits: z.strictObject({ errorRateMax: errorRateMax.default(0.001), p95MsMax: p95MsMax.default(120) }).prefault({}),
   minRequests: minRequests.default(100),
-  observeEvery: observeEvery.prefault('30s'),
+  observeEvery: observeEvery.prefault('4s'),
   canary: planFromFile('canary'),
   blueGreen: planFromFile('blue-green'),
   launchRamp: planFromFile('launch-ramp'),

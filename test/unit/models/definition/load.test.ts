@@ -51,7 +51,7 @@ describe('a definition that is written down', () => {
       ],
       limits: { errorRateMax: 0.001, p95MsMax: 120 },
       minRequests: 100,
-      observeEveryMs: 30_000,
+      observeEveryMs: 4_000,
       keepWarmMs: 3_600_000,
     });
     expect(definition.rollout.blueGreen.steps.map((s) => s.weightPercent)).toEqual([0, 10, 50, 100]);
