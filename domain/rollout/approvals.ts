@@ -5,8 +5,9 @@ import { activePhase } from './progress.ts';
 import type { ApprovalsShown } from './state.ts';
 
 /**
- * What an approval is bound to: the step, the kind of the verdict, and which metrics speak against the candidate. The
- * counters themselves change with every request; a hash over them would void every approval at the next look.
+ * What an approval is bound to: the step, and what speaks against the candidate. The counters change with every request,
+ * and evidence of health comes and goes around its threshold: a hash over those would void an approval at the next look.
+ * Where a step takes health, it is asked for at that look anyway, whoever has approved.
  */
 export function evidenceHash(state: RolloutState): string {
   const { rolloutId, candidate, stepIndex, verdict } = state;
@@ -15,7 +16,8 @@ export function evidenceHash(state: RolloutState): string {
     .filter((e) => e.status === 'breached' && e.action !== 'watch')
     .map((e) => (e.event === undefined ? e.metric : `${e.metric}/${e.event}`))
     .sort();
-  const text = JSON.stringify([rolloutId, candidate, begun, stepIndex, verdict?.kind ?? 'inconclusive', against]);
+  const harm = [verdict?.kind === 'rollback', verdict?.sampleRatio?.ok === false, against];
+  const text = JSON.stringify([rolloutId, candidate, begun, stepIndex, harm]);
   const hex = (seed: number): string => murmur3(text, seed).toString(16).padStart(8, '0');
   return `${hex(0)}${hex(1)}`;
 }

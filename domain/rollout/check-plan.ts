@@ -62,7 +62,7 @@ function checkMetrics({ metrics }: RolloutPlan, report: Report): void {
   const seen = new Set<string>();
   metrics.forEach((rule, i) => {
     const field = `metrics[${i}]`;
-    if (!METRICS.includes(rule.metric)) report(`${field}.metric`, `"${String(rule.metric)}" is no metric`, ...METRICS);
+    if (!METRICS.includes(rule.metric)) report(`${field}.metric`, `"${rule.metric}" is no metric`, ...METRICS);
     const name = `${rule.metric}/${rule.event ?? ''}`;
     if (seen.has(name)) report(field, `${rule.event ?? rule.metric} is named twice`);
     seen.add(name);
@@ -123,7 +123,7 @@ function checkSteps({ steps, strategy }: RolloutPlan, report: Report): void {
       if (step.maxWaitMs < bakeTimeMs) report(`${field}.maxWaitMs`, `${step.maxWaitMs} is less than the bake time`);
     }
     if (step.onMaxWait !== undefined && !MAX_WAIT_POLICIES.includes(step.onMaxWait)) {
-      report(`${field}.onMaxWait`, `"${String(step.onMaxWait)}" is no policy`, ...MAX_WAIT_POLICIES);
+      report(`${field}.onMaxWait`, `"${step.onMaxWait}" is no policy`, ...MAX_WAIT_POLICIES);
     }
     checkApprovals(step.approvals ?? [], `${field}.approvals`, report);
   });
@@ -141,7 +141,7 @@ function checkApprovals(
   rules.forEach((rule, i) => {
     const path = `${field}[${i}]`;
     if (!APPROVER_ROLES.includes(rule.role))
-      report(`${path}.role`, `"${String(rule.role)}" is no role`, ...APPROVER_ROLES);
+      report(`${path}.role`, `"${rule.role}" is no role`, ...APPROVER_ROLES);
     if (![1, 2].includes(rule.persons)) report(`${path}.persons`, `${rule.persons} persons`, '1', '2');
     checkWait(`${path}.expiresAfterMs`, rule.expiresAfterMs, report);
     if (rule.expiresAfterMs === 0) report(`${path}.expiresAfterMs`, 'would be void at once');

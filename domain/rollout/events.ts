@@ -165,6 +165,8 @@ export interface RolloutState {
   readonly pausedFrom: 'starting' | 'running' | 'keepWarm' | null;
   /** Given on the evidence as it is now; a change of the evidence or of the step clears them. */
   readonly approvals: readonly Approval[];
+  /** How people were last asked to act. Absent in runs that began before it was kept. */
+  readonly asked?: Asked | null;
   readonly hold: Hold | null;
   readonly adoption: Adoption | null;
   /** A call that came while the rollout was frozen. */
@@ -178,6 +180,15 @@ export interface RolloutState {
   readonly startedAtMs: number;
   readonly stepStartedAtMs: number;
   readonly reason: string | null;
+}
+
+export interface Asked {
+  /** Which request of this rollout it was, from 1. */
+  readonly ordinal: number;
+  /** Step the approval was for. */
+  readonly stepIndex: number;
+  /** Approvals that counted since. */
+  readonly given: number;
 }
 
 export interface PendingChange {

@@ -1,4 +1,5 @@
 import { targetStep, evidenceHash } from './approvals.ts';
+import { withAsking } from './asking.ts';
 import { blockers, waitIsOver, type Blocker } from './blockers.ts';
 import { forward, onRouted, onRoutingFailed, restore, SLUICE } from './changes.ts';
 import type { Decision, Observed, RolloutEvent, RolloutState, Trigger } from './events.ts';
@@ -10,6 +11,11 @@ import { hasEnded } from './progress.ts';
  * accepts nothing, and while a routing change is pending only its outcome (or a failure) counts.
  */
 export function decide(state: RolloutState, event: RolloutEvent): Decision {
+  const decision = decided(state, event);
+  return decision.state === state ? decision : withAsking(state, decision, event);
+}
+
+function decided(state: RolloutState, event: RolloutEvent): Decision {
   const unchanged: Decision = { state, commands: [] };
   if (hasEnded(state)) return unchanged;
   switch (event.kind) {

@@ -1,5 +1,4 @@
-import { describeRule, evidenceHash, targetStep } from './approvals.ts';
-import { blockers } from './blockers.ts';
+import { personNeeded } from './asking.ts';
 import type { RolloutState } from './events.ts';
 import { explain } from './explain.ts';
 
@@ -63,9 +62,9 @@ function kindsOf(before: RolloutState, after: RolloutState, nowMs: number): read
   if (verdict !== null && verdict.kind !== (before.verdict?.kind ?? 'inconclusive')) {
     said.push(['rollout.verdict', `${name} is ${verdict.kind}: ${verdict.reason}`]);
   }
-  const asked = personNeeded(after, nowMs);
-  if (asked !== null && personNeeded(before, nowMs) === null)
-    said.push(['rollout.approvalNeeded', `${name}: ${asked}`]);
+  if ((after.asked?.ordinal ?? 0) > (before.asked?.ordinal ?? 0)) {
+    said.push(['rollout.approvalNeeded', `${name}: ${personNeeded(after, nowMs) ?? now}`]);
+  }
   if (after.phase !== before.phase) {
     if (after.phase === 'rolledBack' || after.phase === 'aborted')
       said.push(['rollout.rollback', `${name} was ${now}`]);
@@ -73,15 +72,4 @@ function kindsOf(before: RolloutState, after: RolloutState, nowMs: number): read
     if (after.phase === 'concluded') said.push(['rollout.ended', `The rollout of ${name} has ${now}`]);
   }
   return said;
-}
-
-/** What a person has to do before the rollout goes on; `null`: nothing. */
-function personNeeded(state: RolloutState, nowMs: number): string | null {
-  if (state.phase === 'paused') return state.reason;
-  if (state.phase !== 'starting' && state.phase !== 'running') return null;
-  const waitsFor = blockers(state, nowMs);
-  const approvals = waitsFor.find((b) => b.kind === 'approvals');
-  if (approvals === undefined || waitsFor.some((b) => b.kind !== 'approvals' && b.kind !== 'hold')) return null;
-  const who = approvals.rules.map((rule) => describeRule(state, rule, nowMs)).join(' and ');
-  return `step ${targetStep(state) + 1} needs the approval of ${who} on evidence ${evidenceHash(state)}`;
 }

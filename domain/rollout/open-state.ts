@@ -46,6 +46,7 @@ export function openState(facts: RolloutFacts): RolloutState {
     bakeSkipped: false,
     pausedFrom: null,
     approvals: [],
+    asked: null,
     hold: null,
     adoption: null,
     heldTrigger: null,

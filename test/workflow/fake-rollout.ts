@@ -30,6 +30,8 @@ export interface FakeOptions {
   readonly requestsPerLook?: number;
   /** Verdict by the candidate's weight. */
   readonly verdict?: (weight: number) => Verdict['kind'];
+  /** Whether the traffic is not split as configured. */
+  readonly uneven?: () => boolean;
   readonly hold?: () => Hold | null;
   readonly triggers?: () => readonly Trigger[];
   readonly adoption?: () => Adoption | null;
@@ -100,7 +102,9 @@ export function createFakeRollout(options: FakeOptions = {}) {
       const shadowed = routes.some((r) => r.variant === 'shadow');
       if (weight > 0 || shadowed) requests += options.requestsPerLook ?? 100;
       const kind = options.verdict?.(weight) ?? 'inconclusive';
-      const verdict: Verdict = { kind, reason: kind === 'rollback' ? 'too many errors' : 'fine so far', evidence: [] };
+      const sampleRatio = { ok: options.uneven?.() !== true, pValue: 1 };
+      const reason = kind === 'rollback' ? 'too many errors' : 'fine so far';
+      const verdict: Verdict = { kind, reason, evidence: [], sampleRatio };
       return {
         observation: { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 3, shadowPairs: requests },
         verdict,

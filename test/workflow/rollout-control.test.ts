@@ -58,22 +58,40 @@ describe('approvals', () => {
     expect(fake.weights).toEqual([5, 100]);
   });
 
-  it('expire, and are void once the verdict is another', async () => {
-    let kind: 'healthy' | 'inconclusive' = 'healthy';
+  it('expire, and are void once something speaks against the candidate', async () => {
+    let uneven = false;
     const rule = security({ expiresAfterMs: 5 * MINUTE_MS });
-    const { fake } = await given({ plan: approved(rule), verdict: () => kind }, async (handle) => {
+    const { fake } = await given({ plan: approved(rule), uneven: () => uneven }, async (handle) => {
       await sleep(MINUTE_MS + HALF_MS);
       await approve(handle, { by: 'ann' });
       await sleep(20 * MINUTE_MS);
       expect(await status(handle)).toMatchObject({ weightPercent: 5, approvals: { satisfied: false } });
-      kind = 'inconclusive';
       const before = (await status(handle))?.evidenceHash ?? '';
+      uneven = true;
       await sleep(2 * MINUTE_MS);
       expect((await refusalOf(approve(handle, { by: 'ann', evidenceHash: before }))).type).toBe('refused');
+      await approve(handle, { by: 'ann' });
+      uneven = false;
+      await sleep(2 * MINUTE_MS);
+      // What she agreed to was other evidence.
+      expect(await status(handle)).toMatchObject({ weightPercent: 5, approvals: { satisfied: false } });
       await approve(handle, { by: 'ann' });
       return result(handle);
     });
     expect(fake.weights).toEqual([5, 100]);
+  });
+
+  it('are asked for once, and the step follows the approval, while health comes and goes', async () => {
+    let looks = 0;
+    const verdict = () => ((looks += 1) % 2 === 0 ? ('healthy' as const) : ('inconclusive' as const));
+    const plan = { ...approved(security()), advance: 'healthy' as const };
+    const { fake } = await given({ plan, verdict, listening: true }, async (handle) => {
+      await sleep(20 * MINUTE_MS + HALF_MS);
+      await approve(handle, { by: 'ann' });
+      return result(handle);
+    });
+    expect(fake.weights).toEqual([5, 100]);
+    expect(fake.notices.filter((n) => n.kind === 'rollout.approvalNeeded')).toHaveLength(1);
   });
 
   it.each([
