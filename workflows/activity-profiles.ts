@@ -2,24 +2,25 @@ import type { ActivityOptions } from '@temporalio/workflow';
 
 /**
  * Named timeouts and retries. Failures are bounded by attempts, not by time from the first schedule: time in which
- * neither Temporal nor a worker runs (a restart, a night switched off) must not fail what is waiting.
+ * neither Temporal nor a worker runs (a restart, a night switched off) must not fail what is waiting. Whatever a killed
+ * worker was doing is done again after `startToCloseTimeout`: so long a way back may be late.
  */
 export const PROFILES = {
   /** One question to the registry: about two minutes of trying. */
   quick: {
-    startToCloseTimeout: '30s',
+    startToCloseTimeout: '10s',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 14 },
     priority: { priorityKey: 3 },
   },
   /** A look at the counters: about ten minutes of trying, then the traffic goes back. */
   watch: {
-    startToCloseTimeout: '30s',
+    startToCloseTimeout: '10s',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 45 },
     priority: { priorityKey: 2 },
   },
   /** What must happen in the end, such as the way back: tried until it does. */
   insistent: {
-    startToCloseTimeout: '30s',
+    startToCloseTimeout: '10s',
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '15s' },
     priority: { priorityKey: 1 },
   },
