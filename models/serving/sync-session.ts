@@ -30,7 +30,7 @@ const NO_OPTIONS: InferenceSession.RunOptions = {};
 /**
  * The native session behind `InferenceSession`, whose `run` is this one with a promise, a turn of the event loop and a
  * check of its arguments around it: a third of the time of a small run. It is not a documented part of the library,
- * so it is taken only where it looks as expected; decision 0016 says why, and what happens where it does not.
+ * so it is taken only where it looks as expected; decision 0015 says why, and what happens where it does not.
  * @param outputs names of what `run` gives
  * @returns `null` where the library has no such session
  * @throws the library's error when it refuses the graph
