@@ -17,8 +17,10 @@ import type { PlanOverrides, Strategy } from '../../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
 import type { ArtefactManifest } from '../../models/manifest.ts';
 
-const API = new URL('../../api/main.ts', import.meta.url);
-const WORKER = new URL('../../workers/main.ts', import.meta.url);
+const MODULES = {
+  api: new URL('../../api/main.ts', import.meta.url),
+  worker: new URL('../../workers/main.ts', import.meta.url),
+} as const;
 /** The worker may have to bundle its workflows first. */
 const READY_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -64,6 +66,8 @@ export interface LivePlatform {
   start(model: string, order: RolloutOrder): Promise<string>;
   /** Waits until a rollout has ended. */
   ended(rolloutId: string, timeoutMs: number): Promise<RolloutView>;
+  /** With -9, and started again at once. The API is at another port then. */
+  kill(which: 'api' | 'worker'): Promise<void>;
   logs(): string;
   stop(): Promise<void>;
 }
@@ -91,6 +95,22 @@ async function start(module: URL, env: Record<string, string>): Promise<Child> {
   const ready = once(child, 'message', { signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
   const [message] = (await Promise.race([ready, failed])) as [{ port?: number }];
   return { process: child, ready: message, output: () => output };
+}
+
+/** @throws when one does not start; `into` has the other then */
+async function startAll(into: Map<keyof typeof MODULES, Child>, env: Record<string, string>): Promise<void> {
+  const begun = await Promise.allSettled(
+    (['api', 'worker'] as const).map(async (which) => into.set(which, await start(MODULES[which], env))),
+  );
+  const failure = begun.find((one) => one.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
+
+async function kill(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 }
 
 async function end({ process: child }: Child): Promise<void> {
@@ -153,21 +173,19 @@ export async function startLivePlatform(options: LiveOptions): Promise<LivePlatf
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: temporalAddress,
   };
-  const begun = await Promise.allSettled([start(API, env), start(WORKER, env)]);
-  const children = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const children = new Map<keyof typeof MODULES, Child>();
   const stop = async (): Promise<void> => {
-    await Promise.all(children.map(end));
+    await Promise.all([...children.values()].map(end));
     await database.close();
     await rm(home, { recursive: true, force: true });
   };
-  const failure = begun.find((one) => one.status === 'rejected');
-  if (failure !== undefined) {
+  await startAll(children, env).catch(async (error: unknown) => {
     await stop();
-    throw failure.reason;
-  }
-  const port = children[0]?.ready.port ?? 0;
+    throw error;
+  });
+  const port = (): number => children.get('api')?.ready.port ?? 0;
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    const response = await fetch(`http://127.0.0.1:${port()}${path}`, {
       method,
       headers: { 'x-api-key': key, connection: 'close', 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -177,7 +195,9 @@ export async function startLivePlatform(options: LiveOptions): Promise<LivePlatf
     return (text.startsWith('{') ? JSON.parse(text) : text) as T;
   };
   return {
-    port,
+    get port() {
+      return port();
+    },
     key,
     home,
     registry,
@@ -199,7 +219,11 @@ export async function startLivePlatform(options: LiveOptions): Promise<LivePlatf
         await pause(POLL_MS);
       }
     },
-    logs: () => children.map((child) => child.output()).join('\n'),
+    kill: async (which) => {
+      await kill(children.get(which)?.process);
+      children.set(which, await start(MODULES[which], env));
+    },
+    logs: () => [...children.values()].map((child) => child.output()).join('\n'),
     stop,
   };
 }
