@@ -11,7 +11,7 @@ import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
 import { markVerified } from '../recovery/vault/mark-set.ts';
 import { pruneSets } from '../recovery/vault/prune-sets.ts';
 import { databaseBytes, stageDatabase } from '../recovery/vault/stage-database.ts';
-import { stageDefinitions, stageLogs } from '../recovery/vault/stage-platform.ts';
+import { stageDefinitions, stageLogs, stageSealingKey } from '../recovery/vault/stage-platform.ts';
 import { clearStaged, stageSet, type StagedSet } from '../recovery/vault/stage-set.ts';
 import { publishManifest, uploadSet } from '../recovery/vault/upload-set.ts';
 import type { VaultKeys } from '../recovery/vault/vault-keys.ts';
@@ -27,6 +27,8 @@ export interface BackupDeps {
   readonly artefacts: ArtefactStore;
   readonly stagingDir: string;
   readonly logDir: string;
+  /** The file that webhooks are sealed with; `null`: it is given from outside. */
+  readonly sealingKeyPath: string | null;
   readonly retention: RetentionPolicy;
   readonly softwareVersion: string;
   readonly settings: Readonly<Record<string, string | number | boolean | null>>;
@@ -58,6 +60,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
         const sink = set.sink(signal, progress);
         await stageDatabase(set, sink, { databaseUrl: deps.databaseUrl, artefacts: deps.artefacts });
         await stageDefinitions(set, sink, { databaseUrl: deps.databaseUrl, temporal: deps.temporalFacts });
+        await stageSealingKey(set, sink, deps.sealingKeyPath);
         await stageLogs(sink, deps.logDir);
         const files = await set.files();
         return { files: files.length, storedBytes: files.reduce((sum, file) => sum + file.storedBytes, 0) };

@@ -17,8 +17,11 @@ export interface BackupConfig {
   };
   /** Cron, UTC; `null`: only by hand. */
   readonly schedule: string | null;
-  /** Whether the write-ahead log and new artefacts go to the targets between sets. */
-  readonly shipLog: boolean;
+  /**
+   * Whether the write-ahead log and new artefacts go to the targets between sets. `bounded`: only when the server bounds
+   * what it keeps for a target that is away.
+   */
+  readonly shipLog: 'always' | 'bounded' | 'off';
   readonly retention: RetentionPolicy;
   /** Where sets are put together. */
   readonly stagingDir: string;
@@ -88,7 +91,7 @@ export function readBackupConfig(env: Readonly<Record<string, string | undefined
       trustedSigners: listOf(e.SLUICE_BACKUP_TRUSTED_SIGNERS),
     },
     schedule: e.SLUICE_BACKUP_SCHEDULE === 'off' ? null : (e.SLUICE_BACKUP_SCHEDULE ?? DEFAULT_SCHEDULE),
-    shipLog: e.SLUICE_BACKUP_LOG !== 'off',
+    shipLog: shipLogOf(e),
     retention: {
       keepAllDays: DEFAULT_RETENTION.keepAllDays,
       daily: e.SLUICE_BACKUP_KEEP_DAILY ?? DEFAULT_RETENTION.daily,
@@ -97,6 +100,12 @@ export function readBackupConfig(env: Readonly<Record<string, string | undefined
     },
     stagingDir: join(home, 'backup', 'staging'),
   };
+}
+
+/** Without a target of one's own, the log would only be written twice to the same disk. */
+function shipLogOf(e: Environment): BackupConfig['shipLog'] {
+  if (e.SLUICE_BACKUP_LOG !== undefined) return e.SLUICE_BACKUP_LOG === 'ship' ? 'always' : 'off';
+  return (e.SLUICE_BACKUP_TARGETS ?? '').trim() === '' ? 'off' : 'bounded';
 }
 
 function readTargets(e: Environment, home: string): readonly BackupTarget[] {

@@ -6,6 +6,10 @@ import { createPredictionMetrics } from './prediction-metrics.ts';
 import type { PredictionMetrics } from './prediction-metrics.ts';
 import { createVersionMetrics } from './version-metrics.ts';
 import type { VersionMetrics } from './version-metrics.ts';
+import { createRecoveryMetrics } from './recovery-metrics.ts';
+import type { RecoveryStatus } from './recovery-status.ts';
+import { createRolloutMetrics } from './rollout-metrics.ts';
+import type { RolloutMetrics } from './rollout-metrics.ts';
 import { createProtectionMetrics } from './protection-metrics.ts';
 import type { ProtectionMetrics } from './protection-metrics.ts';
 
@@ -41,11 +45,13 @@ export interface FleetGauges {
   readonly recycled: number;
 }
 
-export interface Metrics extends PredictionMetrics, ProtectionMetrics, VersionMetrics {
+export interface Metrics extends PredictionMetrics, ProtectionMetrics, RolloutMetrics, VersionMetrics {
   watchServing(read: () => ServingGauges): void;
   watchJournal(read: () => JournalGauges): void;
   /** In the primary alone: the processes it keeps. */
   watchFleet(read: () => FleetGauges): void;
+  /** In the primary alone: what the worker of this home knows of backups. */
+  watchRecovery(read: () => RecoveryStatus | null): void;
   readonly contentType: string;
   text(): Promise<string>;
   /** For the process that adds several up. */
@@ -63,9 +69,11 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
     ...createPredictionMetrics(registry),
     ...createProtectionMetrics(registry),
     ...createVersionMetrics(registry),
+    ...createRolloutMetrics(registry),
     watchServing: (read) => createServingGauges(registry, read),
     watchJournal: (read) => createJournalMetrics(registry, read),
     watchFleet: (read) => createFleetMetrics(registry, read),
+    watchRecovery: (read) => createRecoveryMetrics(registry, read),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     snapshot: () => registry.getMetricsAsJSON(),

@@ -1,10 +1,12 @@
 import type { Config } from '../adapters/config.ts';
 import { createMetrics } from '../adapters/metrics.ts';
+import { readRecoveryStatus } from '../adapters/recovery-status.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { createFleetAnswers } from './cluster/fleet-answers.ts';
 import type { Exit, Fleet, ServingProcess } from './cluster/fleet.ts';
 import { createMemoryWatch } from './cluster/memory-watch.ts';
 import { createRecordLosses } from './cluster/record-losses.ts';
+import { watchOpenRollouts } from './cluster/watch-open-rollouts.ts';
 import { createJournalShipper } from './journal/journal-shipper.ts';
 import { lendLimits } from './limits/lend-limits.ts';
 import type { Log } from './log.ts';
@@ -24,7 +26,7 @@ export interface PrimaryDuties {
 }
 
 export interface PrimaryDutiesDeps {
-  readonly config: Pick<Config, 'journal'>;
+  readonly config: Pick<Config, 'home' | 'journal'>;
   readonly databaseUrl: string;
   readonly fleet: Fleet;
   /** Of a serving process, MB: above it one that has grown is replaced. */
@@ -42,6 +44,9 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   const losses = createRecordLosses(log);
   const memory = createMemoryWatch({ fleet, limitMb: memoryLimitMb, log });
   metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
+  metrics.watchRecovery(() => readRecoveryStatus(config.home));
+  const open = watchOpenRollouts({ rollouts: database.registry.rollouts, log });
+  metrics.watchRollouts(() => open.snapshots());
   metrics.watchFleet(() => {
     return { serving: fleet.serving().length, crashes: fleet.crashes(), recycled: memory.recycled() };
   });
@@ -79,6 +84,7 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
     },
     close: async () => {
       clearInterval(look);
+      open.close();
       limits.close();
       await shipper.close(JOURNAL_CLOSE_LIMIT_MS);
       await database.close();

@@ -4,26 +4,22 @@ import { join } from 'node:path';
 import { createBackupActivities, type BackupDeps } from '../activities/backup-activities.ts';
 import type { BackupActivities } from '../activities/backup-contract.ts';
 import { withFailures } from '../activities/failures.ts';
-import { createWalShipper } from '../recovery/postgres/ship-wal.ts';
-import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
-import { readReferences } from '../recovery/vault/stage-database.ts';
+import type { WalShipper, WalStatus } from '../recovery/postgres/ship-wal.ts';
 import { codeCommit } from '../adapters/code-commit.ts';
 import type { Config } from '../adapters/config.ts';
 import type { Logger } from '../adapters/logger.ts';
-import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
 import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import type { ArtefactStore } from '../domain/artefacts.ts';
-import type { TemporalFacts } from '../domain/recovery/manifest.ts';
+import { setTimeMs, type TemporalFacts } from '../domain/recovery/manifest.ts';
 import { loadVaultKeys, type VaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
+import { askForReplication, startShipping } from './ship-continuously.ts';
 import { BACKUP_SCHEDULE_ID, BACKUP_WORKFLOW_ID, WORKFLOWS } from '../workflows/messages.ts';
 
 /** Runs that a stopped platform missed are made up for once it is back, the newest of them at least. */
 const CATCH_UP = '1 day';
 const JITTER = '10 minutes';
-/** A version registered a minute ago can be restored. */
-const ARTEFACTS_EVERY_MS = 60_000;
 /** Running workflows that a manifest lists. */
 const RUNNING_MAX = 10_000;
 
@@ -37,63 +33,36 @@ export interface BackupsOptions {
 
 export interface Backups {
   readonly activities: BackupActivities;
-  /** Makes the schedule, and ships log and artefacts to each target until the signal. */
+  /** Makes the schedule, and ships log and artefacts to each target until the signal. Never throws. */
   readonly start: (stopped: AbortSignal) => void;
+  /** One entry for each target that the log is shipped to. */
+  readonly shipping: () => readonly (WalStatus & { readonly target: string })[];
+  /** Of each target: when its newest verified set was begun, epoch ms; `null`: none; a text: it cannot be read. */
+  readonly newestVerified: () => Promise<ReadonlyMap<string, number | string | null>>;
 }
 
 export function createBackups(options: BackupsOptions): Backups {
   const { config, temporal, log } = options;
   const deps = createBackupDeps(options);
+  const shippers = new Map<string, WalShipper>();
   return {
     activities: withFailures<BackupActivities>(createBackupActivities(deps)),
     start: (stopped) => {
-      ensureBackupSchedule(config, temporal).catch((error: unknown) => {
-        log.warn({ err: error }, 'the schedule of backups cannot be made, it is as it was');
-      });
-      startShipping(options, deps, stopped).catch((error: unknown) => {
-        log.error({ err: error }, 'what is written between backups is not shipped');
+      const { databaseUrl } = options;
+      const ready = config.backup.targets.length === 0 ? Promise.resolve(null) : askForReplication(databaseUrl, log);
+      const begin = async (): Promise<void> => {
+        const terms = await ready;
+        // A schedule of backups that cannot be would only fail every night.
+        if (terms !== 'forbidden') await ensureBackupSchedule(config, temporal);
+        if (terms === 'forbidden' || terms === null) return;
+        await startShipping({ config, databaseUrl, deps, terms, log, shippers }, stopped);
+      };
+      begin().catch((error: unknown) => {
+        log.warn({ err: error }, 'backups are not scheduled and shipped as configured: it is tried at the next start');
       });
     },
-  };
-}
-
-/** Between two sets: the write-ahead log second by second, new artefacts every minute. */
-async function startShipping(
-  { config, databaseUrl, log }: BackupsOptions,
-  deps: BackupDeps,
-  stopped: AbortSignal,
-): Promise<void> {
-  if (!config.backup.shipLog) return;
-  for (const [name, { vault }] of await deps.targets()) {
-    const shipper = createWalShipper({
-      databaseUrl,
-      slot: `sluice_${name.replaceAll('-', '_')}`,
-      openStore: (systemId) => vault.wal(systemId),
-      log,
-    });
-    shipper.run(stopped).catch((error: unknown) => log.error({ err: error, target: name }, 'the log is not shipped'));
-    shipArtefacts(name, vault.store, deps, log, stopped);
-  }
-}
-
-function shipArtefacts(name: string, store: ObjectStore, deps: BackupDeps, log: Logger, signal: AbortSignal): void {
-  let shipped = '';
-  const timer = setInterval(() => {
-    ship().catch((error: unknown) => {
-      if (!signal.aborted)
-        log.warn({ err: error, target: name }, 'new artefacts were not shipped, trying again in a minute');
-    });
-  }, ARTEFACTS_EVERY_MS);
-  timer.unref();
-  signal.addEventListener('abort', () => clearInterval(timer));
-  const ship = async (): Promise<void> => {
-    const { digests } = await readReferences(deps);
-    const all = digests.join();
-    // Asking a store for its list each minute costs money: only when there is something new.
-    if (all === shipped) return;
-    const { recipients } = await deps.keys();
-    await copyArtefacts({ store, artefacts: deps.artefacts, digests, recipients, signal });
-    shipped = all;
+    shipping: () => [...shippers].map(([target, shipper]) => ({ target, ...shipper.status() })),
+    newestVerified: () => readNewestVerified(deps),
   };
 }
 
@@ -112,6 +81,7 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
     artefacts,
     stagingDir: backup.stagingDir,
     logDir: join(config.home, 'logs'),
+    sealingKeyPath: config.webhooks.sealingKey === null ? config.webhooks.sealingKeyPath : null,
     retention: backup.retention,
     softwareVersion: codeCommit(),
     settings: {
@@ -137,6 +107,21 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
       else log.error({ target, setId }, 'the backup is damaged: take another one, and look at the target');
     },
   };
+}
+
+async function readNewestVerified(deps: BackupDeps): Promise<ReadonlyMap<string, number | string | null>> {
+  const found = new Map<string, number | string | null>();
+  for (const [name, { vault }] of await deps.targets()) {
+    const newest = await vault.find().then(
+      (sets) => {
+        const verified = sets.filter((set) => set.verifiedAt !== null && set.manifest !== null).at(-1);
+        return verified === undefined ? null : setTimeMs(verified.setId);
+      },
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    found.set(name, newest);
+  }
+  return found;
 }
 
 async function readTemporalFacts(temporal: TemporalClient, namespace: string): Promise<TemporalFacts> {

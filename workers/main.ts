@@ -21,6 +21,7 @@ import { createRestores } from './restores.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { isWorkflowRunning } from './is-workflow-running.ts';
 import { installTemporalRuntime } from './temporal-runtime.ts';
+import { watchRecovery } from './watch-recovery.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 function requireAddresses({ databaseUrl, temporalAddress }: Config): { databaseUrl: string; address: string } {
@@ -96,6 +97,9 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
   const stopHousekeeping = startHousekeeping({ records: database.registry.records, workDir, log });
   const running = stopped.aborted ? Promise.resolve() : runWorkers(workers);
   restores.start();
+  const { home, backup } = config;
+  if (backup.targets.length > 0)
+    watchRecovery({ home, backups, drills: restores.drills, drilled: restores.drilled, log }, stopped);
   log.info({ taskQueue, namespace }, 'ready');
   process.send?.({ type: 'ready' });
   try {

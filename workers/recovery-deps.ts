@@ -64,7 +64,9 @@ export async function ensureDrillSchedule(temporal: TemporalClient, taskQueue: s
       args: [{}],
     },
   };
-  await temporal.call((client) => client.schedule.create(options)).catch((error: unknown) => {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-  });
+  await temporal
+    .call((client) => client.schedule.create(options))
+    .catch((error: unknown) => {
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    });
 }

@@ -8,7 +8,7 @@ import type { Logger } from '../adapters/logger.ts';
 import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { createDatabase } from '../db/connect.ts';
-import { createRecoveryStore } from '../db/recovery-store.ts';
+import { createRecoveryStore, type DrillRow } from '../db/recovery-store.ts';
 import { DomainError } from '../domain/errors.ts';
 import { loadVaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
@@ -25,15 +25,22 @@ export interface Restores {
   readonly activities: RestoreActivities & DrillActivities;
   /** Makes the schedule of drills. */
   readonly start: () => void;
+  /** The newest ones, newest first. */
+  readonly drills: () => Promise<readonly DrillRow[]>;
+  /** Whether drills are made here: a worker without an identity can write sealed backups and not read them. */
+  readonly drilled: boolean;
   readonly close: () => Promise<void>;
 }
 
 export function createRestores({ config, databaseUrl, temporal, log }: RestoresOptions): Restores {
   const database = createDatabase(databaseUrl, { applicationName: 'sluice-recovery', poolConnectionsMax: 2 });
+  const recovery = createRecoveryStore(database);
+  const readable = config.backup.keys.recipients.length === 0 || config.backup.keys.identityFile !== null;
+  const drilled = config.backup.targets.length > 0 && readable;
   const activities = createRestoreActivities({
     home: config.home,
     artefactDir: config.artefactDir,
-    recovery: createRecoveryStore(database),
+    recovery,
     openTarget: targetOpener(config),
     stopDatabase: stopEmbeddedDatabase(config.home),
     terminateWriters: terminateWriters(temporal),
@@ -42,13 +49,13 @@ export function createRestores({ config, databaseUrl, temporal, log }: RestoresO
   return {
     activities: withFailures<RestoreActivities & DrillActivities>(activities),
     start: () => {
-      // Without an identity a worker can write backups and not read them: drills run where one is.
-      const readable = config.backup.keys.recipients.length === 0 || config.backup.keys.identityFile !== null;
-      if (config.backup.targets.length === 0 || !readable) return;
+      if (!drilled) return;
       ensureDrillSchedule(temporal, config.taskQueue).catch((error: unknown) => {
         log.warn({ err: error }, 'the schedule of drills cannot be made, it is as it was');
       });
     },
+    drills: () => recovery.drills(5),
+    drilled,
     close: () => database.close(),
   };
 }

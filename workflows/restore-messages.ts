@@ -4,8 +4,7 @@ import type { DrillReport } from '../recovery/drill/run-drill.ts';
 import type { RestoreReport } from '../recovery/restore/restore-platform.ts';
 
 export const RESTORE_WORKFLOWS = { restore: 'restorePlatform', drill: 'recoveryDrill' } as const;
-/** One restore and one drill at a time, whoever starts them. */
-export const RESTORE_WORKFLOW_ID = 'restore/platform';
+/** One drill at a time, whoever starts it. */
 export const DRILL_WORKFLOW_ID = 'drill/platform';
 export const DRILL_SCHEDULE_ID = 'recovery-drill';
 /** What a person types before a platform in use is replaced. */

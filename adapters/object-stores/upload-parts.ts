@@ -3,7 +3,7 @@ import { DomainError } from '../../domain/errors.ts';
 import type { PutOptions } from './object-store.ts';
 
 /** Below it one request takes the whole object; also the size of the first parts. A multiple of GCS's 256 kB. */
-export const PART_BYTES = 8 * 1024 * 1024;
+const PART_BYTES = 8 * 1024 * 1024;
 /** Stores take at least this many parts (S3: 10,000). */
 const PARTS_MAX = 10_000;
 /** Parts double in size every so many: 10,000 of them hold 496 GB, and one is never larger than 128 MB. */

@@ -10,9 +10,9 @@ import {
   type BackupPlatformInput,
   type BackupPlatformResult,
 } from '../../workflows/messages.ts';
-import type { BackupOptions } from '../commands/backup.ts';
 import { CliError, EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
+import type { BackupOptions } from './options.ts';
 
 /** Starts a backup on this machine's platform (or the one of TEMPORAL_ADDRESS), and waits for it. */
 export async function backUpNow(session: Session, options: BackupOptions): Promise<ExitCode> {

@@ -1,47 +1,18 @@
-import { readConfig, type Config } from '../../adapters/config.ts';
-import { openObjectStore } from '../../adapters/object-stores/open-object-store.ts';
 import { DomainError } from '../../domain/errors.ts';
-import { setTimeMs } from '../../domain/recovery/manifest.ts';
-import { DEFAULT_OBJECTIVES } from '../../domain/recovery/objectives.ts';
 import { newIdentity } from '../../recovery/vault/keys.ts';
 import { holdSet, markVerified } from '../../recovery/vault/mark-set.ts';
 import { pruneSets } from '../../recovery/vault/prune-sets.ts';
-import { loadVaultKeys, type VaultKeys } from '../../recovery/vault/vault-keys.ts';
-import { createVaultTarget, type FoundSet, type VaultTarget } from '../../recovery/vault/vault-target.ts';
+import type { FoundSet, VaultTarget } from '../../recovery/vault/vault-target.ts';
 import { verifySet } from '../../recovery/vault/verify-set.ts';
-import type { BackupOptions } from '../commands/backup.ts';
-import { EXIT, UsageError, type ExitCode } from '../errors.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
+import { openTargets } from './open-targets.ts';
+import type { BackupOptions } from './options.ts';
 import { formatDuration, formatTime } from '../terminal/format.ts';
 import { renderPairs, renderTable } from '../terminal/table.ts';
 
 export { backUpNow } from './back-up-now.ts';
-
-interface Opened {
-  readonly name: string;
-  readonly vault: VaultTarget;
-  readonly keys: VaultKeys;
-  readonly config: Config;
-}
-
-/** Every configured target, or the one that is named. */
-async function openTargets({ target: wanted }: BackupOptions): Promise<readonly [Opened, ...Opened[]]> {
-  const config = readConfig();
-  const { targets, credentials, keys: settings } = config.backup;
-  const keys = await loadVaultKeys(settings);
-  const chosen = targets.filter((target) => wanted === undefined || target.name === wanted);
-  const opened = await Promise.all(
-    chosen.map(async (target) => {
-      const vault = createVaultTarget(await openObjectStore(target, credentials), keys);
-      return { name: target.name, vault, keys, config };
-    }),
-  );
-  const [first, ...rest] = opened;
-  if (first !== undefined) return [first, ...rest];
-  throw new UsageError('There is no such backup target', [
-    { field: '--target', message: 'is not configured', allowed: targets.map((target) => target.name) },
-  ]);
-}
+export { status } from './backup-status.ts';
 
 const signal = new AbortController().signal;
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -166,36 +137,6 @@ export async function hold(
   session.answer({ set: setId, hold: reason }, [
     reason === null ? `${setId} is not held any more` : `${setId} is held: ${reason}`,
   ]);
-}
-
-export async function status(session: Session): Promise<ExitCode> {
-  const states = [];
-  for (const { name, vault } of await openTargets({})) {
-    const state = await vault.find().then(
-      (sets) => {
-        const newest = sets.filter((set) => set.verifiedAt !== null && set.manifest !== null).at(-1);
-        const ageMs = newest === undefined ? null : Date.now() - setTimeMs(newest.setId);
-        return { sets: sets.length, newestVerified: newest?.setId ?? null, ageMs, problem: null };
-      },
-      (error: unknown) => ({
-        sets: 0,
-        newestVerified: null,
-        ageMs: null,
-        problem: error instanceof Error ? error.message : String(error),
-      }),
-    );
-    const met = state.ageMs !== null && state.ageMs <= DEFAULT_OBJECTIVES.setAgeMaxMs;
-    states.push({ target: name, address: vault.address, ...state, met });
-  }
-  const { style } = session.terminal;
-  const lines = states.map(({ target, address, sets, newestVerified, ageMs, problem, met }) => {
-    const age =
-      ageMs === null ? 'no verified set' : `newest verified set ${formatDuration(ageMs)} old (${newestVerified ?? ''})`;
-    const text = `${target} (${address}): ${problem ?? `${sets} sets, ${age}`}`;
-    return met ? style.green(text) : style.red(text);
-  });
-  session.answer({ targets: states }, lines);
-  return states.every((state) => state.met) ? EXIT.ok : EXIT.refused;
 }
 
 export async function keygen(session: Session): Promise<undefined> {

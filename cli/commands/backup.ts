@@ -1,14 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import type { Runner, Session } from '../session.ts';
+import type { BackupOptions } from '../backup/options.ts';
 import type * as Work from '../backup/backup-work.ts';
-
-export interface BackupOptions {
-  readonly target?: string;
-  readonly label?: string;
-  readonly wait?: boolean;
-  readonly dryRun?: true;
-}
 
 type Body = (work: typeof Work, session: Session) => Promise<ExitCode | undefined>;
 

@@ -28,7 +28,7 @@ export async function openTarget(options: TargetOptions, home: string, env: Envi
     azure: { accountKey: set('AZURE_STORAGE_KEY'), sasToken: set('AZURE_STORAGE_SAS_TOKEN') },
     gcsKeyFile: set('GOOGLE_APPLICATION_CREDENTIALS'),
   };
-  const store = await openObjectStore(chooseTarget(options.target ?? null, env), credentials);
+  const store = await openObjectStore(chooseTarget(options.target ?? null, home, env), credentials);
   const keys = await loadVaultKeys({
     recipients: [],
     identityFile: options.identity ?? set('SLUICE_BACKUP_IDENTITY_FILE'),
@@ -39,9 +39,12 @@ export async function openTarget(options: TargetOptions, home: string, env: Envi
 }
 
 /** An address, or the name of one of the configured targets. */
-function chooseTarget(wanted: string | null, env: Environment): BackupTarget {
+function chooseTarget(wanted: string | null, home: string, env: Environment): BackupTarget {
   const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? null;
-  const configured = parseTargets(env['SLUICE_BACKUP_TARGETS'] ?? '', region);
+  const written = (env['SLUICE_BACKUP_TARGETS'] ?? '').trim();
+  // As the platform itself: by default the folder of the home.
+  const ofHome = { kind: 'folder', name: 'folder', dir: join(home, 'backups'), lockDays: null } as const;
+  const configured = written === 'off' ? [] : written === '' ? [ofHome] : parseTargets(written, region);
   const chosen =
     wanted === null
       ? configured[0]

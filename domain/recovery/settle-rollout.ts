@@ -1,7 +1,7 @@
 import type { Route } from '../routing.ts';
 
 /** The next generation of a model in a new epoch is above everything that an older epoch can have written. */
-export const GENERATIONS_PER_EPOCH = 1_000_000;
+const GENERATIONS_PER_EPOCH = 1_000_000;
 
 /** A rollout as a restored database knows it: nobody steers it any more. */
 export interface StrandedRollout {

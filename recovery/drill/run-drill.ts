@@ -106,7 +106,7 @@ async function restoreOnce(
 }
 
 /** Ends the servers and removes the folders of drills that were killed. One drill runs at a time on a home. */
-export async function sweepDrills(home: string): Promise<number> {
+async function sweepDrills(home: string): Promise<number> {
   const folder = join(postgresBase(home).base, FOLDER);
   const left = existsSync(folder) ? readdirSync(folder) : [];
   for (const name of left) await sweepScratch(join(folder, name, 'scratch'), join(folder, name));

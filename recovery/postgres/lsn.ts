@@ -4,7 +4,6 @@ export type Lsn = bigint;
 /** Size that initdb gives to segments unless told otherwise. */
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
 const LSN = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/;
-const SEGMENT_NAME = /^[0-9A-F]{24}$/;
 const LOG_BYTES = 0x1_0000_0000n;
 
 /** Reads PostgreSQL's `16/B374D848`. @throws RangeError on any other text */
@@ -27,10 +26,6 @@ export function segmentName(timeline: number, lsn: Lsn, segmentBytes = SEGMENT_B
   const number = lsn / BigInt(segmentBytes);
   const perLog = LOG_BYTES / BigInt(segmentBytes);
   return [BigInt(timeline), number / perLog, number % perLog].map(eightHex).join('');
-}
-
-export function isSegmentName(name: string): boolean {
-  return SEGMENT_NAME.test(name);
 }
 
 export function historyName(timeline: number): string {

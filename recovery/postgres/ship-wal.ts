@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSegmentBuffers, type SegmentPart } from './segment-buffers.ts';
 import { connectReplication } from './replication-connection.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
+import { isForbidden, isTaken, requireFreeSlot } from './slot-owner.ts';
 import { startWalStream, type WalStream } from './receive-wal.ts';
 import { findPosition, type WalPosition } from './wal-position.ts';
 import type { WalPiece, WalStore } from './wal-store.ts';
@@ -46,10 +47,12 @@ export interface WalStatus {
   /** Epoch ms since when the log in the target has a hole that only a new base backup closes; `null`: none seen. */
   readonly gapAtMs: number | null;
   readonly problem: string | null;
+  /** Another process ships to this target: what it has done is its to say. */
+  readonly standby: boolean;
 }
 
 export interface WalShipper {
-  /** Ships until the signal; reconnects by itself. */
+  /** Ships until the signal; reconnects by itself. Ends early, with a warning, where the server allows no replication. */
   run(signal: AbortSignal): Promise<void>;
   status(): WalStatus;
 }
@@ -74,6 +77,20 @@ export function createWalShipper(options: WalShipperOptions): WalShipper {
             waitMs = BACKOFF_FIRST_MS;
           } catch (error) {
             if (isAborted(signal)) break;
+            if (isForbidden(error)) {
+              state.failed(error);
+              options.log.warn(
+                { err: error, slot: options.slot },
+                'the write-ahead log is not shipped: the database allows this user no replication',
+              );
+              return;
+            }
+            if (isTaken(error)) {
+              // The first time only: it stays so as long as the other one lives.
+              if (state.standBy()) options.log.info({ slot: options.slot }, 'another worker ships the write-ahead log');
+              await sleep(BACKOFF_MAX_MS, undefined, { signal, ref: false }).catch(() => undefined);
+              continue;
+            }
             if (state.wasConnected()) waitMs = BACKOFF_FIRST_MS;
             state.failed(error);
             options.log.warn(
@@ -98,7 +115,8 @@ const isAborted = (signal: AbortSignal): boolean => signal.aborted;
 function watchLag({ log, slot }: WalShipperOptions, status: () => WalStatus): NodeJS.Timeout {
   let late = false;
   const timer = setInterval(() => {
-    const { lagSeconds, problem } = status();
+    const { lagSeconds, problem, standby } = status();
+    if (standby) return;
     if (lagSeconds > LAG_ALARM_SECONDS && !late) {
       late = true;
       log.error({ slot, lagSeconds, problem }, 'the write-ahead log does not reach its target: rows could be lost');
@@ -121,8 +139,12 @@ function createState(slot: string, now: () => number) {
   let pendingBytes = 0;
   let gapAtMs: number | null = null;
   let problem: string | null = null;
+  let standby = false;
   return {
     connected(at: WalPosition): void {
+      // What the other one left open counts from now on.
+      if (standby) caughtUpMs = now();
+      standby = false;
       connected = hadConnection = true;
       problem = null;
       position = at;
@@ -140,6 +162,13 @@ function createState(slot: string, now: () => number) {
     failed(error: unknown): void {
       connected = false;
       problem = error instanceof Error ? error.message : String(error);
+    },
+    /** Whether that is news. */
+    standBy(): boolean {
+      const before = standby;
+      standby = true;
+      connected = false;
+      return !before;
     },
     late(error: unknown): void {
       problem = error instanceof Error ? error.message : String(error);
@@ -162,6 +191,7 @@ function createState(slot: string, now: () => number) {
       lagSeconds: Math.max(0, (now() - caughtUpMs) / 1000),
       gapAtMs,
       problem,
+      standby,
     }),
   };
 }
@@ -175,6 +205,7 @@ async function shipOnce(options: WalShipperOptions, state: State, signal: AbortS
     if (signal.aborted) return;
     const [system] = await connection.command('IDENTIFY_SYSTEM');
     const store = await options.openStore(system?.['systemid'] ?? '');
+    await requireFreeSlot(connection, options.slot);
     const position = await findPosition(connection, store, options.slot);
     state.connected(position);
     const { slot, gap, timeline, shipped } = position;

@@ -25,7 +25,7 @@ export interface Slot {
 }
 
 /** Who the server is, and where it writes. */
-export async function identifySystem(
+async function identifySystem(
   connection: ReplicationConnection,
 ): Promise<{ systemId: string; timeline: number; flushLsn: Lsn; segmentBytes: number }> {
   const [system] = await connection.command('IDENTIFY_SYSTEM');
@@ -41,7 +41,7 @@ export async function identifySystem(
 }
 
 /** Finds or makes the slot that keeps the log from being removed. One that the server has given up is made anew. */
-export async function ensureSlot(connection: ReplicationConnection, name: string): Promise<Slot> {
+async function ensureSlot(connection: ReplicationConnection, name: string): Promise<Slot> {
   const find = () =>
     connection.command(`SELECT restart_lsn, wal_status FROM pg_replication_slots WHERE slot_name = '${name}'`);
   let [row] = await find();

@@ -38,7 +38,7 @@ export async function fetchArtefacts(options: FetchArtefactsOptions): Promise<nu
 }
 
 /** The files that manifests of versions name. */
-export async function nestedArtefacts(
+async function nestedArtefacts(
   store: Pick<ArtefactStore, 'read'>,
   manifests: readonly Digest[],
 ): Promise<readonly Digest[]> {

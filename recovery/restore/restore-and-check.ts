@@ -16,8 +16,7 @@ import { readTarget, type RestoreTarget, type TargetContents } from './restore-t
 /** Free space wanted beyond the database and its log: for what recovery itself writes. */
 const SPARE_BYTES = 256 * 1024 * 1024;
 
-export const RESTORE_STAGES = ['plan', 'log', 'unpack', 'recover', 'artefacts', 'check', 'settle', 'done'] as const;
-export type RestoreStage = (typeof RESTORE_STAGES)[number];
+export type RestoreStage = 'plan' | 'log' | 'unpack' | 'recover' | 'artefacts' | 'check' | 'settle' | 'done';
 
 export interface RestoreProgress {
   readonly stage: RestoreStage;

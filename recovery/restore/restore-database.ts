@@ -11,7 +11,7 @@ import { recoverServer, type RecoveredServer } from './recover-server.ts';
 import { compareFiles, parseServerManifest, unpackArchive } from './unpack-backup.ts';
 
 /** Names of the database's files in a physical set. */
-export const DATABASE_FILES = { archive: 'postgres/base.tar', manifest: 'postgres/backup_manifest' } as const;
+const DATABASE_FILES = { archive: 'postgres/base.tar', manifest: 'postgres/backup_manifest' } as const;
 const SERVER_MANIFEST_BYTES_MAX = 512 * 1024 * 1024;
 
 export type RestorePhase = 'log' | 'unpack' | 'recover';

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createFolderArtefactStore } from '../../adapters/folder-artefact-store.ts';
 import { createDatabase } from '../../db/connect.ts';
 import { migrate } from '../../db/migrate.ts';
 import { createRecoveryStore, type NewEpoch } from '../../db/recovery-store.ts';
+import type { BackupManifest } from '../../domain/recovery/manifest.ts';
 import { DATABASE_USER, postgresBase } from '../../infra/embedded/postgres-cluster.ts';
 import { clearStaged, markRestored, stagedDataDir, takeRestored } from '../../infra/embedded/restored-data.ts';
+import { SEALING_KEY_FILE } from '../vault/stage-platform.ts';
 import { withClient } from './check-restored.ts';
 import {
   passableFolder,
@@ -55,6 +57,7 @@ export async function stageRestore(options: StageRestoreOptions): Promise<Restor
       options.onProgress?.({ stage: 'settle', doneBytes: 0, totalBytes: 0 });
       epoch = await settle(options, database.databaseUrl, database.timeline);
       await setPassword(options.home, database.databaseUrl);
+      await restoreSealingKey(options, restored.preview.set);
     } finally {
       await database.stop();
     }
@@ -94,7 +97,7 @@ async function settle(
   }
 }
 
-export function describeWish(wish: RestoreRequest['wish']): string {
+function describeWish(wish: RestoreRequest['wish']): string {
   switch (wish.kind) {
     case 'latest':
       return 'the newest state';
@@ -105,6 +108,21 @@ export function describeWish(wish: RestoreRequest['wish']): string {
     case 'lsn':
       return `log position ${wish.lsn.toString(16)}`;
   }
+}
+
+/** Opens the webhooks of the restored database. Another key that is there stays beside it. */
+async function restoreSealingKey({ target, home }: StageRestoreOptions, set: BackupManifest): Promise<void> {
+  if (!set.files.some((file) => file.name === SEALING_KEY_FILE)) return;
+  const source = await target.open(set);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of await source.open(SEALING_KEY_FILE)) chunks.push(chunk);
+  const key = Buffer.concat(chunks);
+  const file = join(home, 'sealing.key');
+  if (existsSync(file)) {
+    if (readFileSync(file).equals(key)) return;
+    renameSync(file, `${file}.replaced-${String(Date.now())}`);
+  }
+  writeFileSync(file, key, { mode: 0o600, flush: true });
 }
 
 /** The database brings the password of its old home; programs of this one open it with theirs. */

@@ -1,10 +1,20 @@
 import { DomainError } from '../../domain/errors.ts';
-import { artefactKey, ARTEFACTS_PREFIX, manifestKey, setPrefix, SETS_PREFIX } from '../../domain/recovery/layout.ts';
+import {
+  artefactKey,
+  ARTEFACTS_PREFIX,
+  manifestKey,
+  setPrefix,
+  SETS_PREFIX,
+  WAL_PREFIX,
+} from '../../domain/recovery/layout.ts';
 import { isSetId, setTimeMs } from '../../domain/recovery/manifest.ts';
 import { planRetention, type RetentionPlan, type RetentionPolicy } from '../../domain/recovery/retention.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { FoundSet, VaultTarget } from './vault-target.ts';
 
+const DAY_MS = 86_400_000;
+/** Above every position. */
+const MAX_LSN = (1n << 64n) - 1n;
 /** A set under way has no manifest yet, and may have begun so long ago. */
 const UNFINISHED_AFTER_MS = 3 * 86_400_000;
 /** An artefact is written before the manifest that names it: a young one may belong to a set under way. */
@@ -121,26 +131,53 @@ async function removeArtefacts(
   return loose.length;
 }
 
-/** Log from before the oldest set that is kept of its server and timeline brings nobody anywhere. */
+/**
+ * Any moment of the last `daily` days can be restored; an older set brings back its own moment, with the log inside it.
+ * The log of servers that no set is of, such as one that a new home replaced, goes at the same age.
+ */
 async function removeWal(
   target: VaultTarget,
   kept: readonly FoundSet[],
-  { dryRun, signal }: PruneOptions,
+  { policy, nowMs, dryRun, signal }: PruneOptions,
 ): Promise<number> {
-  const manifests = kept.flatMap(({ manifest }) => (manifest?.setKind === 'physical' ? [manifest] : []));
+  const sinceMs = nowMs - Math.max(policy.daily, policy.keepAllDays) * DAY_MS;
+  const manifests = kept.flatMap(({ manifest, verifiedAt }) =>
+    manifest?.setKind === 'physical' ? [{ ...manifest.postgres, setId: manifest.setId, verifiedAt }] : [],
+  );
   let removed = 0;
-  for (const systemIdentifier of new Set(manifests.map((set) => set.postgres.systemIdentifier))) {
-    const own = manifests.filter((set) => set.postgres.systemIdentifier === systemIdentifier);
-    const oldestLsn = own.map((set) => parseLsn(set.postgres.startLsn)).reduce((a, b) => (b < a ? b : a));
-    const oldestTimeline = Math.min(...own.map((set) => set.postgres.timeline));
+  for (const systemIdentifier of await systemsIn(target, signal)) {
+    const own = manifests.filter((set) => set.systemIdentifier === systemIdentifier);
+    const needed = setsWithLog(own, sinceMs);
+    const oldestLsn = needed.map((set) => parseLsn(set.startLsn)).reduce((a, b) => (b < a ? b : a), MAX_LSN);
+    const oldestTimeline = Math.min(...needed.map((set) => set.timeline));
     const wal = await target.wal(systemIdentifier);
     for (const piece of await wal.pieces()) {
       signal.throwIfAborted();
       // An older timeline's log is what a newer one grew from, as far as its positions reach: kept by position alone.
-      if (piece.end > oldestLsn || piece.timeline > oldestTimeline) continue;
+      const loose =
+        needed.length === 0 ? piece.atMs < sinceMs : piece.end <= oldestLsn && piece.timeline <= oldestTimeline;
+      if (!loose) continue;
       if (!dryRun) await wal.remove(piece);
       removed += 1;
     }
   }
   return removed;
+}
+
+/** The young ones, and from the newest verified one on all of them, however old. */
+function setsWithLog<T extends { readonly setId: string; readonly verifiedAt: string | null }>(
+  sets: readonly T[],
+  sinceMs: number,
+): readonly T[] {
+  const lastVerified = sets.filter((set) => set.verifiedAt !== null).at(-1);
+  return sets.filter(
+    ({ setId }) => setTimeMs(setId) >= sinceMs || lastVerified === undefined || setId >= lastVerified.setId,
+  );
+}
+
+async function systemsIn({ store }: VaultTarget, signal: AbortSignal): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for await (const { key } of store.list(WAL_PREFIX, { signal }))
+    found.add(key.slice(WAL_PREFIX.length).split('/')[0] ?? '');
+  return [...found];
 }

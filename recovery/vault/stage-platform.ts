@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TemporalFacts } from '../../domain/recovery/manifest.ts';
 import { withClient } from '../restore/check-restored.ts';
@@ -10,6 +10,9 @@ import type { StagedSet } from './stage-set.ts';
 /** The end of each log: what happened before a loss, not an archive. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const LOGS_MAX = 50;
+
+/** In an encrypted set. */
+export const SEALING_KEY_FILE = 'configuration/sealing.key';
 
 export interface StageDefinitionsOptions {
   readonly databaseUrl: string;
@@ -36,6 +39,13 @@ export async function stageDefinitions(
     temporal: facts,
     definitions: models.map(({ model, digest }) => ({ model, digest })),
   });
+}
+
+/** Without it the webhooks of a restored database could not be opened. Left out where the set is not encrypted: a secret never leaves in plain. */
+export async function stageSealingKey(set: StagedSet, sink: SetSink, path: string | null): Promise<void> {
+  if (path === null || set.encryption === null || (await sink.staged(SEALING_KEY_FILE)) !== null) return;
+  const key = await readFile(path).catch(() => null);
+  if (key !== null) await sink.add(SEALING_KEY_FILE, once(key));
 }
 
 export async function stageLogs(sink: SetSink, logDir: string): Promise<void> {

@@ -45,6 +45,7 @@ function depsFor(targets: Readonly<Record<string, VaultTarget>>, change: Partial
     artefacts: createFolderArtefactStore(world.artefactDir),
     stagingDir: join(dir, 'staging'),
     logDir: join(dir, 'logs'),
+    sealingKeyPath: join(dir, 'sealing.key'),
     retention: DEFAULT_RETENTION,
     softwareVersion: '0.1.0',
     settings: { port: 8080 },

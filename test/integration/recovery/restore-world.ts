@@ -17,12 +17,12 @@ import {
   type RestoreSources,
   type RestoreWish,
 } from '../../../recovery/restore/plan-restore.ts';
-import { DATABASE_FILES, restoreDatabase, type RestoredDatabase } from '../../../recovery/restore/restore-database.ts';
+import { restoreDatabase, type RestoredDatabase } from '../../../recovery/restore/restore-database.ts';
 import type { SetSource } from '../../../recovery/vault/set-sink.ts';
 import { waitFor } from '../../setup/platform.ts';
 
 const QUIET_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
-export const SLOT = 'sluice_test';
+const SLOT = 'sluice_test';
 const PLAIN: WalCodec = {
   suffix: '',
   seal: (_, bytes) => Promise.resolve(bytes),
@@ -103,7 +103,7 @@ export async function takeSet(databaseUrl: string, setId: string): Promise<Taken
   return { setId, systemId, timeline, startLsn, stopLsn, finishedAtMs: Date.now(), source: sourceOf(files) };
 }
 
-export function sourceOf(files: ReadonlyMap<string, Buffer>): SetSource {
+function sourceOf(files: ReadonlyMap<string, Buffer>): SetSource {
   return {
     files: [...files].map(([name, bytes]) => ({
       name,
@@ -116,8 +116,6 @@ export function sourceOf(files: ReadonlyMap<string, Buffer>): SetSource {
     signal: new AbortController().signal,
   };
 }
-
-export { DATABASE_FILES };
 
 export interface RunningServer {
   readonly server: EmbeddedPostgres;
@@ -201,7 +199,7 @@ export async function untilShipped({ server }: RunningServer, { shipper }: Shipp
   );
 }
 
-export async function readSources(
+async function readSources(
   objects: ObjectStore,
   sets: readonly TakenSet[],
   codec: WalCodec = PLAIN,

@@ -1,0 +1,121 @@
+/** What goes to the targets between two sets: the write-ahead log second by second, new artefacts every minute. */
+import type { BackupDeps } from '../activities/backup-activities.ts';
+import type { Config } from '../adapters/config.ts';
+import type { Logger } from '../adapters/logger.ts';
+import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
+import { connectReplication, type ReplicationConnection } from '../recovery/postgres/replication-connection.ts';
+import { createWalShipper, type WalShipper } from '../recovery/postgres/ship-wal.ts';
+import {
+  dropUnusedSlots,
+  isForbidden,
+  readReplicationTerms,
+  type ReplicationTerms,
+} from '../recovery/postgres/slot-owner.ts';
+import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
+import { readReferences } from '../recovery/vault/stage-database.ts';
+
+/** A version registered a minute ago can be restored. */
+const ARTEFACTS_EVERY_MS = 60_000;
+
+async function withReplication<T>(databaseUrl: string, work: (on: ReplicationConnection) => Promise<T>): Promise<T> {
+  const connection = await connectReplication(databaseUrl, 'sluice-backups');
+  try {
+    return await work(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Asks once at the start, so that one line says what a database without replication means. */
+export async function askForReplication(databaseUrl: string, log: Logger): Promise<ReplicationTerms | 'forbidden'> {
+  try {
+    return await withReplication(databaseUrl, readReplicationTerms);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    log.warn(
+      { reason: (error as Error).message },
+      'no backups: the database allows this user no replication. Grant REPLICATION (and a line in pg_hba.conf) and start again, or back it up by other means and set SLUICE_BACKUP_TARGETS=off',
+    );
+    return 'forbidden';
+  }
+}
+
+export interface ShippingOptions {
+  readonly config: Pick<Config, 'backup'>;
+  readonly databaseUrl: string;
+  readonly deps: BackupDeps;
+  readonly terms: ReplicationTerms;
+  readonly log: Logger;
+  /** By target; filled here. */
+  readonly shippers: Map<string, WalShipper>;
+}
+
+const slotOf = (target: string): string => `sluice_${target.replaceAll('-', '_')}`;
+
+export async function startShipping(options: ShippingOptions, stopped: AbortSignal): Promise<void> {
+  const { config, databaseUrl, deps, terms, log, shippers } = options;
+  const ship = wantsLog(config.backup.shipLog, terms, log);
+  const targets = ship ? await deps.targets() : new Map<string, never>();
+  await dropSlots(options, new Set([...targets.keys()].map(slotOf)));
+  for (const [name, { vault }] of targets) {
+    if (stopped.aborted) return;
+    const shipper = createWalShipper({
+      databaseUrl,
+      slot: slotOf(name),
+      openStore: (systemId) => vault.wal(systemId),
+      log,
+    });
+    shippers.set(name, shipper);
+    shipper.run(stopped).catch((error: unknown) => log.error({ err: error, target: name }, 'the log is not shipped'));
+    shipArtefacts(name, vault.store, deps, log, stopped);
+  }
+}
+
+function wantsLog(wish: Config['backup']['shipLog'], { bounded }: ReplicationTerms, log: Logger): boolean {
+  if (wish === 'off') return false;
+  if (bounded || wish === 'always') return true;
+  log.warn(
+    {},
+    'the write-ahead log is not shipped: while a target is away this database would keep it without a bound. Set max_slot_wal_keep_size on the server, or SLUICE_BACKUP_LOG=ship',
+  );
+  return false;
+}
+
+/** Those of targets that are configured here and not shipped to: another platform's slots on the server are its own. */
+async function dropSlots({ config, databaseUrl, log }: ShippingOptions, used: ReadonlySet<string>): Promise<void> {
+  const own = new Set(['sluice_folder', ...config.backup.targets.map(({ name }) => slotOf(name))]);
+  const unused = (slot: string): boolean => own.has(slot) && !used.has(slot);
+  const dropped = await withReplication(databaseUrl, (on) => dropUnusedSlots(on, unused)).catch((error: unknown) => {
+    log.warn({ err: error }, 'slots that are not used any more stay');
+    return [];
+  });
+  if (dropped.length > 0) log.info({ slots: dropped }, 'the log is not kept for these targets any more');
+}
+
+function shipArtefacts(name: string, store: ObjectStore, deps: BackupDeps, log: Logger, signal: AbortSignal): void {
+  let shipped = '';
+  const ship = async (): Promise<void> => {
+    const { digests } = await readReferences(deps);
+    const all = digests.join();
+    // Asking a store for its list each minute costs money: only when there is something new.
+    if (all === shipped) return;
+    const { recipients } = await deps.keys();
+    await copyArtefacts({ store, artefacts: deps.artefacts, digests, recipients, signal });
+    shipped = all;
+  };
+  let underWay = false;
+  const timer = setInterval(() => {
+    if (underWay) return;
+    underWay = true;
+    ship()
+      .catch((error: unknown) => {
+        if (!signal.aborted)
+          log.warn({ err: error, target: name }, 'new artefacts were not shipped, trying again in a minute');
+      })
+      .finally(() => {
+        underWay = false;
+      });
+  }, ARTEFACTS_EVERY_MS);
+  timer.unref();
+  signal.addEventListener('abort', () => clearInterval(timer));
+}
