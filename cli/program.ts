@@ -12,6 +12,7 @@ import { registerRollout } from './commands/rollout.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerStopTheLine } from './commands/stop-the-line.ts';
 import { registerTrain } from './commands/train.ts';
+import { registerTrigger } from './commands/trigger.ts';
 import { registerUp } from './commands/up.ts';
 import { registerWebhooks } from './commands/webhooks.ts';
 import { packageVersion } from './package-root.ts';
@@ -71,6 +72,7 @@ export function createProgram(runner: Runner, output: { json: boolean; streams: 
   registerRollout(program, runner);
   registerLedger(program, runner);
   registerStopTheLine(program, runner);
+  registerTrigger(program, runner);
   registerPredict(program, runner);
   registerFeedback(program, runner);
   registerOutcomes(program, runner);

@@ -71,12 +71,21 @@ function registerStart(rollout: Command, runner: Runner): void {
     .addOption(
       new Option('--keep-warm <duration>', 'keep the old version warm this long after 100 %').argParser(duration),
     )
+    .addOption(
+      new Option('--plan <file>', "parts of the plan, YAML or JSON, instead of the definition's").conflicts([
+        'bake',
+        'minRequests',
+        'keepWarm',
+      ]),
+    )
     .option('--reason <text>', 'why; kept in the audit log and shown in the rollout')
     .option('--watch', 'stay and watch it')
     .addHelpText(
       'after',
       '\nExamples:\n  sluice rollout start churn --watch\n' +
-        '  sluice rollout start churn --version 2 --strategy canary --bake 30s --min-requests 50',
+        '  sluice rollout start churn --version 2 --strategy canary --bake 30s --min-requests 50\n' +
+        '  sluice rollout start churn --plan careful.yaml\n\n' +
+        'A plan file has the fields of `plan` in POST /rollouts (durations in ms), and is checked as a whole first.',
     )
     .action((model: string, options: StartOptions, command: Command) =>
       runner.run(command, (session) => startRollout(session, model, options)),

@@ -6,6 +6,7 @@ import type { StartedRollout } from '../../api/answers.ts';
 import type { SluiceApi } from '../../api/sluice-api.ts';
 import { CliError, EXIT, type ExitCode } from '../../errors.ts';
 import type { Session } from '../../session.ts';
+import { readPlanFile } from './plan-file.ts';
 import { watchRollout } from './watch.ts';
 
 export interface StartOptions {
@@ -16,6 +17,8 @@ export interface StartOptions {
   readonly minRequests?: number;
   /** ms */
   readonly keepWarm?: number;
+  /** Path of a file. */
+  readonly plan?: string;
   readonly reason?: string;
   readonly watch?: true;
 }
@@ -67,6 +70,10 @@ async function planOverride(
   model: string,
   options: StartOptions,
 ): Promise<NonNullable<RolloutModelInput['plan']> | null> {
+  if (options.plan !== undefined) {
+    const { definition } = await api.model(model);
+    return readPlanFile(options.plan, definition, options.strategy);
+  }
   const parts = {
     ...(options.bake === undefined ? {} : { steps: await rebaked(api, model, options.bake, options.strategy) }),
     ...(options.minRequests === undefined ? {} : { minRequests: options.minRequests }),

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { rollout, snapshot } from './support/answers.ts';
+import { DEFINITION, MODEL, rollout, snapshot, version } from './support/answers.ts';
 import { type FakePlatform, ok, problem, type Reply, startFakePlatform } from './support/fake-platform.ts';
 import { runInside, type Surroundings } from './support/run-cli.ts';
 
@@ -143,5 +143,75 @@ describe('the other commands', () => {
     const routes = { 'POST /models/churn/versions/2/release': ok({ model: 'churn', version: 2, status: 'accepted' }) };
     await against(routes, ['models', 'release', 'churn', '--version', '2', '--reason', 'fixed']);
     expect(posted('/models/churn/versions/2/release')).toEqual({ reason: 'fixed' });
+  });
+});
+
+describe('sluice trigger', () => {
+  const rollouts = [{ rollout_id: 'r1', model: 'churn', told: true }];
+  const routes = { 'POST /triggers': ok({ rollouts }, 202) };
+
+  it('sends the rollout of one model back', async () => {
+    const ended = await against(routes, ['trigger', 'churn', '--kind', 'security', '--reason', 'tampered data']);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(posted('/triggers')).toEqual({ model: 'churn', kind: 'security', reason: 'tampered data' });
+    expect(ended.stdout).toMatch(/churn goes back now.*r1/);
+  });
+
+  it('sends all of them back, and says when there is none', async () => {
+    const none = { 'POST /triggers': ok({ rollouts: [] }, 202) };
+    const ended = await against(none, ['trigger', '--all', '--kind', 'alert', '--reason', 'incident 4711']);
+    expect(posted('/triggers')).toEqual({ kind: 'alert', reason: 'incident 4711' });
+    expect(ended.stdout).toContain('No rollout is open');
+  });
+
+  it.each([
+    [['trigger', '--reason', 'x']],
+    [['trigger', 'churn', '--all', '--reason', 'x']],
+    [['trigger', 'churn']],
+    [['trigger', 'churn', '--reason', 'x', '--kind', 'mood']],
+  ])('sends nothing for %j', async (line) => {
+    expect((await against(routes, line)).code).toBe(2);
+    expect(platform?.calls).toEqual([]);
+  });
+});
+
+describe('sluice rollout start --plan', () => {
+  const routes = {
+    'GET /models/churn': ok({ ...MODEL, definition: DEFINITION }),
+    'GET /models/churn/versions': ok({ versions: [version(2)] }),
+    'POST /rollouts': ok({ rollout_id: 'r1', workflow_id: 'w', run_id: 'x' }, 202),
+  };
+  const start = async (text: string, ...more: string[]) => {
+    const file = join(folder, 'plan.yaml');
+    await writeFile(file, text);
+    return against(routes, ['rollout', 'start', 'churn', '--plan', file, ...more]);
+  };
+
+  it('sends what the file replaces', async () => {
+    const ended = await start('minRequests: 500\nlimits:\n  errorRateMax: 0.005\n');
+    expect(ended).toMatchObject({ code: 0 });
+    const plan = { minRequests: 500, limits: { errorRateMax: 0.005 } };
+    expect(posted('/rollouts')).toEqual({ model: 'churn', version: 2, plan });
+  });
+
+  it('takes JSON as well', async () => {
+    expect(await start('{"alpha": 0.02}')).toMatchObject({ code: 0 });
+    expect(posted('/rollouts')).toMatchObject({ plan: { alpha: 0.02 } });
+  });
+
+  it.each([
+    ['every rule that the whole plan breaks', 'alpha: 7\nminRequests: -1', [/plan\.alpha/, /plan\.minRequests/]],
+    ['fields that no plan has', 'minRequest: 5\nkeepWarmMs: soon', [/minRequest\b/, /keepWarmMs/]],
+    ['what is not YAML', 'steps: [', [/neither YAML nor JSON/]],
+    ['what is no plan', '- 1', [/expected a plan/]],
+  ])('sends nothing and names %s', async (_what, text, messages) => {
+    const ended = await start(text);
+    expect(ended.code).toBe(2);
+    for (const message of messages) expect(ended.stderr).toMatch(message);
+    expect(posted('/rollouts')).toBeUndefined();
+  });
+
+  it('does not mix with options that say the same', async () => {
+    expect((await start('alpha: 0.02', '--bake', '30s')).code).toBe(2);
   });
 });

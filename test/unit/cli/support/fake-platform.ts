@@ -10,6 +10,7 @@ import {
   outcomesBodySchema,
   releaseBodySchema,
   stopTheLineBodySchema,
+  triggerBodySchema,
   webhookBodySchema,
 } from '../../../../api/schemas/rollout-controls.ts';
 import { approveBodySchema, commandBodySchema, startRolloutSchema } from '../../../../api/schemas/rollouts.ts';
@@ -61,6 +62,7 @@ const BODIES: readonly (readonly [RegExp, z.ZodType])[] = [
   [/^\/rollouts\/[^/]+\/[a-z-]+$/, commandBodySchema],
   [/\/release$/, releaseBodySchema],
   [/^\/stop-the-line$/, stopTheLineBodySchema],
+  [/^\/triggers$/, triggerBodySchema],
   [/^\/outcomes$/, outcomesBodySchema],
   [/^\/webhooks$/, webhookBodySchema],
   [/^\/feedback$/, feedbackSchema],
