@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { Registry } from 'prom-client';
+import { describe, expect, it, vi } from 'vitest';
 import { createMetrics } from '../../../adapters/metrics.ts';
-import { row } from './support/samples.ts';
+import { watchOpenRollouts } from '../../../api/cluster/watch-open-rollouts.ts';
+import { createRolloutMetrics } from '../../../adapters/rollout-metrics.ts';
+import { rollout, row, snapshot } from './support/samples.ts';
 import { createTestApp } from './support/test-app.ts';
 
 describe('GET /metrics', () => {
@@ -74,5 +77,60 @@ describe('GET /router/metrics', () => {
         },
       ],
     });
+  });
+});
+
+describe('the metrics of rollouts', () => {
+  const judged = {
+    ...snapshot,
+    phase: 'running' as const,
+    routes: [
+      { variant: 'champion' as const, version: 1, weightPercent: 90 },
+      { variant: 'baseline' as const, version: 1, weightPercent: 5 },
+      { variant: 'candidate' as const, version: 2, weightPercent: 5 },
+    ],
+    eValues: [
+      { metric: 'errorRate' as const, eValue: 12.5, threshold: 300, healthEValue: 4 },
+      { metric: 'outcome' as const, event: 'complaint', eValue: 0.5, threshold: 300 },
+    ],
+    samples: { candidate: 70, baseline: 71, champion: 900, shadowPairs: 0, step: 20, stepMin: 100 },
+  };
+
+  it('are the numbers of the snapshot', async () => {
+    const registry = new Registry();
+    let open = [judged];
+    createRolloutMetrics(registry).watchRollouts(() => open);
+    const text = await registry.metrics();
+    const { model } = judged;
+    for (const line of [
+      `rollout_weight_percent{model="${model}",variant="candidate"} 5`,
+      `rollout_weight_percent{model="${model}",variant="baseline"} 5`,
+      `rollout_weight_percent{model="${model}",variant="shadow"} 0`,
+      `rollout_phase{model="${model}",phase="running"} 1`,
+      `rollout_phase{model="${model}",phase="paused"} 0`,
+      `rollout_e_value{model="${model}",metric="errorRate",event=""} 12.5`,
+      `rollout_e_value_threshold{model="${model}",metric="outcome",event="complaint"} 300`,
+      `rollout_health_e_value{model="${model}",metric="errorRate",event=""} 4`,
+      `rollout_samples{model="${model}",arm="champion"} 900`,
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+    expect(text).not.toContain('rollout_health_e_value{model="leavers",metric="outcome"');
+    open = [];
+    expect(await registry.metrics()).not.toContain(model);
+  });
+
+  it('come of the open rollouts alone, and are gone while the database is', async () => {
+    const ended = { ...rollout(new Date()), snapshot: judged };
+    const list = vi.fn(() => Promise.resolve([ended, { ...rollout(null), snapshot: judged }]));
+    const warn = vi.fn();
+    const log = { info: warn, warn, error: warn, fatal: warn, debug: warn };
+    const watched = watchOpenRollouts({ rollouts: { list }, log, everyMs: 5 });
+    await vi.waitFor(() => expect(watched.snapshots()).toEqual([judged]));
+    list.mockRejectedValue(new Error('gone'));
+    await vi.waitFor(() => expect(watched.snapshots()).toEqual([]));
+    await vi.waitFor(() => expect(list.mock.calls.length).toBeGreaterThan(4));
+    expect(warn).toHaveBeenCalledTimes(1);
+    watched.close();
   });
 });
