@@ -98,8 +98,12 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
     if (current === undefined) return true;
     const waitedMs = nowMs - stepAtMs;
     const enough = current.weightPercent === 0 || candidate.requests - beforeStep >= Math.max(1, plan.minRequests);
-    const shown = plan.advance === 'noHarm' || verdict.kind === 'healthy' || current.weightPercent === 0;
-    if (waitedMs >= current.bakeTimeMs && enough && shown) return advance(nowMs, verdict.reason);
+    const ready =
+      waitedMs >= current.bakeTimeMs &&
+      enough &&
+      (current.weightPercent === 0 || carries(plan, verdict, candidate.requests));
+    const asked = whoIsAsked(plan, step + 1);
+    if (ready) return asked === null ? advance(nowMs, verdict.reason) : note(nowMs, 'asked', weight(), asked);
     if (current.maxWaitMs === undefined || waitedMs < current.maxWaitMs) return false;
     if (current.onMaxWait === 'rollback')
       return rollBack(nowMs, `no verdict within the step's time: ${verdict.reason}`);
@@ -125,6 +129,20 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
     return { outcome, atMs, events, verdict, looks, candidate: total.candidate };
   }
   return { add, look, result };
+}
+
+/** As the machine asks it; requests of the warm-up show nothing. */
+function carries(plan: CompletePlan, { kind, evidence, sampleRatio }: Verdict, requests: number): boolean {
+  if (sampleRatio?.ok === false || requests <= plan.warmUpRequests) return false;
+  if (plan.advance === 'healthy') return kind === 'healthy';
+  return !evidence.some((e) => e.action !== 'watch' && e.status === 'breached');
+}
+
+/** No record says what people would have answered: the replay ends where they would have been asked. */
+function whoIsAsked(plan: CompletePlan, step: number): string | null {
+  const rules = plan.steps[step]?.approvals ?? [];
+  if (rules.length === 0) return null;
+  return `the next step needs the approval of ${rules.map((r) => `${r.persons} x ${r.role}`).join(', ')}`;
 }
 
 /** Scales the candidate's and the baseline's counters down; rounding is carried on, so that sums stay true. */

@@ -71,6 +71,26 @@ describe('a policy on recorded traffic', () => {
     expect(replayPolicy(completePlan({ ...plan, steps: impatient }), record(20)).outcome).toBe('rolledBack');
   });
 
+  it('stops where people would have been asked', () => {
+    const rule = { role: 'security' as const, persons: 2 as const, expiresAfterMs: MINUTE_MS };
+    const steps = plan.steps.map((s, i) => (i === 1 ? { ...s, approvals: [rule] } : s));
+    const result = replayPolicy(completePlan({ ...plan, steps }), record(60));
+    expect(result).toMatchObject({ outcome: 'undecided', atMs: null });
+    expect(result.events.map((e) => [e.kind, e.weightPercent])).toEqual([
+      ['step', 5],
+      ['asked', 5],
+    ]);
+    expect(result.events.at(-1)?.reason).toContain('2 x security');
+  });
+
+  it('takes no step on requests that all fell into the warm-up', () => {
+    const eager = { ...plan, advance: 'noHarm' as const, minRequests: 0, warmUpRequests: 1e6 };
+    const result = replayPolicy(completePlan(eager), record(60));
+    expect(result).toMatchObject({ outcome: 'undecided' });
+    expect(result.events).toHaveLength(1);
+    expect(replayPolicy(completePlan({ ...eager, warmUpRequests: 50 }), record(60)).outcome).toBe('promoted');
+  });
+
   it('looks no more often than it may', () => {
     const result = replayPolicy(completePlan({ ...plan, minRequests: 1e9, observeEveryMs: 100 }), record(60));
     expect(result.looks).toBeLessThanOrEqual(LOOKS_MAX);
