@@ -109,7 +109,7 @@ function receiveRollback(send: (reason: string) => void): void {
     const { by, reason } = read(raw);
     send(`rollback by ${by}${reason === '' ? '' : `: ${reason}`}`);
   };
-  setHandler(defineUpdate<void, [RolloutCommandInput?]>('rollback'), handle, { validator, description });
+  setHandler(defineUpdate<unknown, [RolloutCommandInput?]>('rollback'), handle, { validator, description });
 }
 
 /** Started as a child; one that cannot be started counts as failed. */

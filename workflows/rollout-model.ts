@@ -50,8 +50,11 @@ export async function rolloutModel(raw: RolloutModelInput, carried?: RolloutStat
   label({ model: input.model, version: input.version, ...(carried === undefined ? { phase: 'starting' } : {}) });
   let opened: Opened | null = null;
   try {
-    opened = carried === undefined ? await open(input) : null;
-    const state = opened?.state ?? (carried as RolloutState);
+    let state = carried;
+    if (state === undefined) {
+      opened = await open(input);
+      state = opened.state;
+    }
     session = createRolloutSession(state, {
       onChange: createGroupMember(input),
       listening: opened?.listening ?? false,

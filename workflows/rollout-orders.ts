@@ -97,5 +97,6 @@ function receiveApprovals(
     const order = read(raw);
     return { applied: order.decision, status: await carryOut(order) };
   };
-  setHandler(update, handle, { validator: (raw) => check(read(raw)), description: APPROVE });
+  const validator = (raw: RolloutApprovalInput): void => check(read(raw));
+  setHandler(update, handle, { validator, description: APPROVE });
 }

@@ -1,12 +1,6 @@
 import { CancellationScope, proxyActivities, setCurrentDetails } from '@temporalio/workflow';
 import type { RolloutActivities } from '../activities/contract.ts';
-import type {
-  CloseCommand,
-  RolloutCommand,
-  RolloutEvent,
-  RolloutState,
-  RouteCommand,
-} from '../domain/rollout/events.ts';
+import type { RolloutCommand, RolloutEvent, RolloutState, RouteCommand } from '../domain/rollout/events.ts';
 import { decide } from '../domain/rollout/machine.ts';
 import { noticesOf } from '../domain/rollout/notices.ts';
 import { hasEnded } from '../domain/rollout/progress.ts';
@@ -68,52 +62,15 @@ export function createRolloutSession(initial: RolloutState, options: SessionOpti
     label({ phase: state.phase });
   };
 
-  /** What must happen in the end is tried without limit: the way back, and the bookkeeping of an end. */
-  const mustHappen = (change: RouteCommand): boolean => change.purpose === 'restore' || change.purpose === 'finish';
-
-  async function route(change: RouteCommand): Promise<RolloutEvent> {
-    const { model, rolloutId, salt, plan } = state;
-    const doubt = change.purpose === 'restore' ? await championDoubt(model, state.champion) : '';
-    const reason = `${change.reason}${doubt}`;
-    const summary = `${change.routes.map((r) => `v${r.version} ${r.weightPercent} %`).join(', ')}: ${reason}`;
-    const { applyRouting } = mustHappen(change) ? insistent : quick;
-    const order = { model, rolloutId, salt, slowMs: plan.limits.p95MsMax, change: { ...change, reason } };
-    try {
-      const { generation } = await applyRouting.executeWithOptions({ summary }, [order]);
-      const timeoutMs = change.purpose === 'restore' ? BACK_ADOPTION_MS : FORWARD_ADOPTION_MS;
-      const adoption = await adopted(model, generation, timeoutMs);
-      return { kind: 'routed', nowMs: Date.now(), generation, adoption };
-    } catch (error) {
-      const conflict = codeOf(error) === 'conflict';
-      return { kind: 'routingFailed', nowMs: Date.now(), reason: reasonOf(error), conflict };
-    }
-  }
-
-  async function close({ reason }: CloseCommand): Promise<void> {
-    const closing = { rolloutId: state.rolloutId, snapshot: now(), reason };
-    await insistent.closeRollout.executeWithOptions({ summary: reason }, [closing]);
-  }
-
-  async function carryOutOne(command: Exclude<RolloutCommand, RouteCommand>): Promise<void> {
-    const { model, rolloutId } = state;
-    if (command.kind === 'close') await close(command);
-    else if (command.kind === 'quarantine') {
-      const { by, reason } = command;
-      await insistent.quarantine({ model, version: state.candidate, by, reason });
-    } else {
-      await (hasEnded(state) ? insistent : quick).setAliases({ model, rolloutId, change: command });
-    }
-  }
-
   async function carryOut(commands: readonly RolloutCommand[]): Promise<void> {
     const queue = [...commands];
     for (let command = queue.shift(); command !== undefined; command = queue.shift()) {
       if (command.kind === 'route') {
-        queue.push(...take(await route(command)));
+        queue.push(...take(await route(state, command)));
         continue;
       }
       try {
-        await carryOutOne(command);
+        await carryOutOne(state, command);
       } catch (error) {
         // An ended rollout goes on to its last command: its row must not stay open.
         if (!hasEnded(state)) throw error;
@@ -141,6 +98,41 @@ export function createRolloutSession(initial: RolloutState, options: SessionOpti
     listening = wanted;
   };
   return { state: () => state, snapshot: now, send, listen, troubles };
+}
+
+/** What must happen in the end is tried without limit: the way back, and the bookkeeping of an end. */
+const mustHappen = (change: RouteCommand): boolean => change.purpose === 'restore' || change.purpose === 'finish';
+
+async function route(state: RolloutState, change: RouteCommand): Promise<RolloutEvent> {
+  const { model, rolloutId, salt, plan } = state;
+  const doubt = change.purpose === 'restore' ? await championDoubt(model, state.champion) : '';
+  const reason = `${change.reason}${doubt}`;
+  const summary = `${change.routes.map((r) => `v${r.version} ${r.weightPercent} %`).join(', ')}: ${reason}`;
+  const { applyRouting } = mustHappen(change) ? insistent : quick;
+  const order = { model, rolloutId, salt, slowMs: plan.limits.p95MsMax, change: { ...change, reason } };
+  try {
+    const { generation } = await applyRouting.executeWithOptions({ summary }, [order]);
+    const timeoutMs = change.purpose === 'restore' ? BACK_ADOPTION_MS : FORWARD_ADOPTION_MS;
+    const adoption = await adopted(model, generation, timeoutMs);
+    return { kind: 'routed', nowMs: Date.now(), generation, adoption };
+  } catch (error) {
+    const conflict = codeOf(error) === 'conflict';
+    return { kind: 'routingFailed', nowMs: Date.now(), reason: reasonOf(error), conflict };
+  }
+}
+
+async function carryOutOne(state: RolloutState, command: Exclude<RolloutCommand, RouteCommand>): Promise<void> {
+  const { model, rolloutId } = state;
+  if (command.kind === 'close') {
+    const { reason } = command;
+    const closing = { rolloutId, snapshot: snapshot(state, Date.now()), reason };
+    await insistent.closeRollout.executeWithOptions({ summary: reason }, [closing]);
+  } else if (command.kind === 'quarantine') {
+    const { by, reason } = command;
+    await insistent.quarantine({ model, version: state.candidate, by, reason });
+  } else {
+    await (hasEnded(state) ? insistent : quick).setAliases({ model, rolloutId, change: command });
+  }
 }
 
 /** Asked before the traffic returns to the champion. Whatever the answer, it never blocks the way back. */
