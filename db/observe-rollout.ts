@@ -39,7 +39,7 @@ interface Stretch {
 }
 
 /** The ladder as stretches of time whose edges lie on the windows of both sides, so that none overlap. Newest first. */
-export function windowStretches(nowMs: number): readonly Stretch[] {
+function windowStretches(nowMs: number): readonly Stretch[] {
   let endMs = Number.MAX_SAFE_INTEGER;
   return WINDOW_LADDER.map(({ youngerThanMs, windowMs }, i) => {
     const coarser = WINDOW_LADDER[i + 1]?.windowMs ?? windowMs;

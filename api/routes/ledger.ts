@@ -18,7 +18,7 @@ export interface LedgerDeps {
   readonly now: () => number;
 }
 
-export const describeEntry = (entry: LedgerEntry) => ({
+const describeEntry = (entry: LedgerEntry) => ({
   model: entry.model,
   generation: entry.generation,
   routes: entry.routes,

@@ -18,7 +18,7 @@ export interface ApprovalDeps {
 }
 
 /** The role in which the caller's key speaks. @throws DomainError `forbidden`, `invalidInput` */
-export function roleOf(principal: Pick<Principal, 'roles'> | undefined, asked: ApproverRole | undefined): ApproverRole {
+function roleOf(principal: Pick<Principal, 'roles'> | undefined, asked: ApproverRole | undefined): ApproverRole {
   const roles = principal?.roles ?? [];
   if (roles.length === 0) {
     throw new DomainError('forbidden', 'This key has no role to approve in: sluice keys create NAME --role techLead', [

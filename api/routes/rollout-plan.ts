@@ -82,7 +82,7 @@ function assess({ registry, now }: RolloutPlanDeps): Operation {
 }
 
 /** A model that is served since an hour has the rate of that hour, not a twenty-fourth of it. */
-export function forecastOf({ counts, firstMs, users, outcomes }: Traffic, nowMs: number): TrafficForecast {
+function forecastOf({ counts, firstMs, users, outcomes }: Traffic, nowMs: number): TrafficForecast {
   const { requests, errors, slow } = counts;
   const spanMs = firstMs === null ? TRAFFIC_MS : Math.max(TRAFFIC_MS_MIN, nowMs - firstMs);
   const share = (n: number, of: number) => (of === 0 ? 0 : Math.min(1, n / of));

@@ -19,7 +19,7 @@ export const ledgerQuery = z.strictObject({
   limit: limitQuery,
 });
 
-export const ledgerEntrySchema = z
+const ledgerEntrySchema = z
   .strictObject({
     model: z.string(),
     generation: z.int(),

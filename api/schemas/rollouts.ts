@@ -52,7 +52,7 @@ const referenceSchema = z
   .openapi({ example: 'churn', description: 'Id of a rollout, or a model' });
 
 /** As they stand in a path. */
-export const COMMAND_PATHS = ['promote', 'pause', 'resume', 'freeze', 'skip-bake', 'abort', 'rollback'] as const;
+const COMMAND_PATHS = ['promote', 'pause', 'resume', 'freeze', 'skip-bake', 'abort', 'rollback'] as const;
 export const commandParams = z.strictObject({
   rollout: referenceSchema,
   command: z.enum(COMMAND_PATHS).openapi({ example: 'pause' }),

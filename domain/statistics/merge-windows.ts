@@ -8,9 +8,7 @@ import { ARMS, WINDOW_LADDER, type ArmWindow } from '../verdict.ts';
 export function mergeWindows(windows: readonly ArmWindow[], nowMs: number): readonly ArmWindow[] {
   const merged: ArmWindow[] = [];
   for (const window of windows) {
-    const age = nowMs - window.startMs;
-    const lengthMs = WINDOW_LADDER.find((l) => age <= l.youngerThanMs)?.windowMs ?? window.durationMs;
-    const durationMs = Math.max(lengthMs, window.durationMs);
+    const durationMs = Math.max(lengthAt(window.startMs, nowMs), window.durationMs);
     const last = merged.at(-1);
     if (last?.durationMs === durationMs && sameBin(last, window, durationMs) && sameWeights(last, window)) {
       merged[merged.length - 1] = { ...last, counts: summed(last.counts, window.counts) };
@@ -19,6 +17,19 @@ export function mergeWindows(windows: readonly ArmWindow[], nowMs: number): read
     }
   }
   return merged;
+}
+
+/** Windows are merged once all of what they would make is old enough: none is cut in two by its age. */
+function lengthAt(startMs: number, nowMs: number): number {
+  let lengthMs = 0;
+  let olderThanMs = 0;
+  for (const { youngerThanMs, windowMs } of WINDOW_LADDER) {
+    const endMs = (Math.floor(startMs / windowMs) + 1) * windowMs;
+    if (lengthMs > 0 && endMs > nowMs - olderThanMs) break;
+    lengthMs = windowMs;
+    olderThanMs = youngerThanMs;
+  }
+  return lengthMs;
 }
 
 function sameBin(a: ArmWindow, b: ArmWindow, lengthMs: number): boolean {
