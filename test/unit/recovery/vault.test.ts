@@ -165,6 +165,21 @@ describe('a backup set', () => {
     expect((await pruneSets(w.target, { policy, nowMs, dryRun: true, signal })).removedSets).toEqual([held.setId]);
   });
 
+  it('keeps the log as long as daily sets, also of a server that no set is of', async () => {
+    const w = await world();
+    const nowMs = Date.now() + 400 * DAY_MS;
+    const old = await backUpTo(w, files, [], nowMs - 300 * DAY_MS);
+    const young = await backUpTo(w, files, [], nowMs - DAY_MS);
+    for (const set of [old, young]) await markVerified(w.target.store, set.setId, nowMs, {});
+    const piece = (ageDays: number) => ({ timeline: 1, start: 0n, end: 16n, atMs: nowMs - ageDays * DAY_MS });
+    const stranger = await w.target.wal('999');
+    for (const ageDays of [40, 5]) await stranger.put(piece(ageDays), Buffer.alloc(16));
+    const options = { policy: DEFAULT_RETENTION, nowMs, dryRun: false, signal };
+    const report = await pruneSets(w.target, options);
+    expect(report).toMatchObject({ removedSets: [], removedWal: 1 });
+    expect((await stranger.pieces()).map((one) => one.atMs)).toEqual([nowMs - 5 * DAY_MS]);
+  });
+
   it('keeps artefacts and log while a manifest cannot be read', async () => {
     const w = await world();
     const set = await backUpTo(w, files, [randomBytes(10)], Date.now() - 10 * DAY_MS);
