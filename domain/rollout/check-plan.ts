@@ -140,8 +140,7 @@ function checkApprovals(
   if (rules.length > RULES_MAX) report(field, `${rules.length} rules`, `0..${RULES_MAX} rules`);
   rules.forEach((rule, i) => {
     const path = `${field}[${i}]`;
-    if (!APPROVER_ROLES.includes(rule.role))
-      report(`${path}.role`, `"${rule.role}" is no role`, ...APPROVER_ROLES);
+    if (!APPROVER_ROLES.includes(rule.role)) report(`${path}.role`, `"${rule.role}" is no role`, ...APPROVER_ROLES);
     if (![1, 2].includes(rule.persons)) report(`${path}.persons`, `${rule.persons} persons`, '1', '2');
     checkWait(`${path}.expiresAfterMs`, rule.expiresAfterMs, report);
     if (rule.expiresAfterMs === 0) report(`${path}.expiresAfterMs`, 'would be void at once');

@@ -10,7 +10,13 @@ const routes = (candidate: number) => [
 
 function look(i: number): LookRow {
   const counts = { requests: 100 * i, errors: i, slow: 0, latencySumMs: 1 };
-  const evidence = { metric: 'errorRate' as const, observed: 0.01, limit: 0.001, eValue: 2 ** Math.min(i, 900), threshold: 200 };
+  const evidence = {
+    metric: 'errorRate' as const,
+    observed: 0.01,
+    limit: 0.001,
+    eValue: 2 ** Math.min(i, 900),
+    threshold: 200,
+  };
   return {
     rolloutId: ROLLOUT_ID,
     lookAtMs: NOW_MS - 60_000 + i * 5_000,
