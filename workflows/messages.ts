@@ -27,7 +27,6 @@ export const SEARCH_ATTRIBUTES = {
 /** One running training and one running rollout per model, whoever starts it. */
 export const trainWorkflowId = (model: string): string => `train/${model}`;
 export const rolloutWorkflowId = (model: string): string => `rollout/${model}`;
-export const rolloutGroupWorkflowId = (group: string): string => `rollout-group/${group}`;
 /** One backup at a time, begun by hand or by the schedule, whose runs get the time appended. */
 export const BACKUP_WORKFLOW_ID = 'backup';
 export const BACKUP_SCHEDULE_ID = 'backup';

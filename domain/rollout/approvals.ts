@@ -46,7 +46,7 @@ export function approvers(state: RolloutState, rule: ApprovalRule, nowMs: number
   return [...new Set(names)];
 }
 
-export function isSatisfied(state: RolloutState, rule: ApprovalRule, nowMs: number): boolean {
+function isSatisfied(state: RolloutState, rule: ApprovalRule, nowMs: number): boolean {
   return approvers(state, rule, nowMs).length >= rule.persons;
 }
 

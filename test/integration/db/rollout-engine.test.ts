@@ -185,8 +185,9 @@ describe('outcomes', () => {
     const rows = [byRequest, byEntity, nobody].map((r) => ({ ...r, value: 1 }));
     expect(await t.registry.outcomes.save([...rows, ...rows])).toEqual({ matched: 2 });
     expect(await t.registry.outcomes.save([{ ...byRequest, value: 3 }])).toEqual({ matched: 1 });
-    const stored = await t.sql`select value, entity_id from outcomes where model = 'sales' order by id`;
-    expect(stored.map((r) => [r['value'], r['entity_id']])).toEqual([
+    const stored = await t.sql<{ value: number; entity_id: string | null }[]>`
+      select value, entity_id from outcomes where model = 'sales' order by id`;
+    expect(stored.map((r) => [r.value, r.entity_id])).toEqual([
       [3, null],
       [1, 'customer-1'],
       [1, 'customer-2'],

@@ -74,7 +74,7 @@ export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
     } as RoutingTable | null,
     open: null as RolloutRow | null,
     applied: [] as RoutingChange[],
-    seen: observationOf({ candidate: NO_COUNTS, champion: NO_COUNTS, windows: 0 }) as Observation,
+    seen: observationOf({ candidate: NO_COUNTS, champion: NO_COUNTS, windows: 0 }),
     looks: [] as LookRow[],
     instances: [] as InstanceRow[],
     line: { active: false, by: '', reason: '', at: null } as ControlState,
