@@ -188,7 +188,7 @@ describe('observe', () => {
   });
 
   it('is empty for a rollout without traffic', async () => {
-    const none = { byWindow: [], outcomes: [], shadow: null, scores: [] };
+    const none = { byWindow: [], outcomes: [], keys: null, shadow: null, scores: [] };
     const nothing = { candidate: NO_COUNTS, champion: NO_COUNTS, windows: 0, ...none };
     expect(await t.registry.records.observe(randomUUID(), 0)).toEqual(nothing);
   });
