@@ -105,7 +105,11 @@ describe('with the temporal command', () => {
 
   it.each([
     ['rolloutModel', { model, version: 'two' }, 'version: expected a whole number, found the text "two"'],
-    ['rolloutModel', { model, version: 2, strategy: 'slow' }, 'allowed: canary, blue-green, launch-ramp, shadow, ab, all-at-once'],
+    [
+      'rolloutModel',
+      { model, version: 2, strategy: 'slow' },
+      'allowed: canary, blue-green, launch-ramp, shadow, ab, all-at-once',
+    ],
     ['trainModel', { modle: model }, 'modle: is not a field here, did you mean model?'],
     ['trainModel', { model, algorithms: ['forest'] }, 'allowed: spline-logistic, gradient-boosting'],
     ['validateModel', { model }, 'version: expected a whole number, found nothing'],
