@@ -67,7 +67,8 @@ describe('the API process', () => {
 
   it('starts trainings and rollouts once, and says what runs', async () => {
     const api = await start({ SLUICE_TASK_QUEUE: `nobody-works-here-${Date.now()}` });
-    expect(await json(api.call('GET', '/models/m/train'))).toMatchObject({ status: 'none' });
+    // Another file that uses this Temporal may have had a training of this name, and has ended it.
+    expect(['none', 'failed']).toContain((await json(api.call('GET', '/models/m/train')))['status']);
     const started = await json(api.call('POST', '/models/m/train', { seed: 3 }));
     expect(started).toMatchObject({ workflow_id: 'train/m' });
     const again = await api.call('POST', '/models/m/train');

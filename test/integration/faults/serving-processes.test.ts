@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { connectTemporal } from '../../../adapters/temporal-client.ts';
 import { champion, startFaultApi } from '../../../bench/faults/fault-api.ts';
 import type { FaultApi } from '../../../bench/faults/fault-api.ts';
 import { startLoad } from '../../../bench/faults/steady-load.ts';
@@ -57,6 +58,16 @@ async function expectAllRecorded(unheardMax = 0): Promise<void> {
   expect(unheard).toBeLessThanOrEqual(unheardMax);
 }
 
+/** Nobody works on it here: it would run on for whoever else uses this Temporal. */
+async function endTraining(workflowId: string): Promise<void> {
+  const client = connectTemporal({ temporalAddress: inject('TEMPORAL_ADDRESS'), temporalNamespace: 'default' });
+  try {
+    await client.client.workflow.getHandle(workflowId).terminate('the test is over');
+  } finally {
+    await client.close();
+  }
+}
+
 async function newestGeneration(generation: number): Promise<void> {
   await until(`generation ${generation}`, ADOPTED_WITHIN_MS, async () => {
     return (await api.metric('routing_generation')) === generation;
@@ -80,7 +91,7 @@ describe('a serving process killed with -9 under load', () => {
     expect((await api.health()).process_crashes).toBe(1);
     // A connection breaks once; whoever tries again is answered.
     expect(clients.failures).toEqual([]);
-    expect(clients.broken.length).toBeGreaterThan(0);
+    // None at all where the kill fell between two requests of each.
     expect(clients.broken.length).toBeLessThan(CLIENTS);
     expect(new Set(clients.broken.map((b) => b.client)).size).toBe(clients.broken.length);
     for (const { status, atMs } of clients.broken) {
@@ -207,6 +218,7 @@ describe('Temporal away', () => {
     await clients.stop();
     expect([...clients.broken]).toEqual([]);
     expect((await api.call('GET', '/models/m/train')).status).toBe(200);
+    await endTraining('train/m');
   });
 });
 

@@ -52,11 +52,9 @@ describe('a database and its way back', () => {
   it('does not take an unreadable record for the end of the log', async () => {
     const broken = createMemoryObjects();
     for (const [key, bytes] of objects.content) broken.content.set(key, bytes);
-    // The last piece loses what is in its middle, as a bad disk would have it; nothing sealed it here.
-    const [key = ''] = [...broken.content.keys()]
-      .filter((name) => /-\d{13}$/.test(name))
-      .sort()
-      .slice(-3);
+    // The newest piece loses its beginning, as a bad disk would have it; nothing sealed it here.
+    const pieces = [...broken.content.keys()].filter((name) => /-\d{13}$/.test(name));
+    const key = pieces.sort().at(-1) ?? '';
     const bytes = Buffer.from(broken.content.get(key) ?? '');
     bytes.fill(0x5a, 0, Math.min(64, bytes.byteLength));
     broken.content.set(key, bytes);
