@@ -6,7 +6,7 @@ const { environment, given } = rolloutStories();
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-// In a file, and so with a Temporal, of its own: nothing that other stories leave behind keeps its clock from skipping.
+// In a file, and so with a Temporal, of its own: no failure of another story keeps its clock from skipping.
 describe('the history', () => {
   it('of a rollout of 30 days fits into runs that continue each other', async () => {
     const steps = [

@@ -53,12 +53,28 @@ export function rolloutStories() {
     ): Promise<{ fake: Fake; value: T }> => {
       const fake = createFakeRollout(options);
       const taskQueue = randomUUID();
-      const value = await withWorker(environment, taskQueue, fake.activities, async () =>
-        story(await start(taskQueue, args), fake),
-      );
+      const value = await withWorker(environment, taskQueue, fake.activities, async () => {
+        const handle = await start(taskQueue, args);
+        const told = await story(handle, fake);
+        if (options.listening === true) await noticesSent(handle);
+        return told;
+      });
       return { fake, value };
     },
   };
+}
+
+/**
+ * Waits for the notices, which outlive the rollout. One whose worker has gone would hold the time-skipping server's clock
+ * for every story after it: the server does not skip while an activity waits to be taken.
+ */
+async function noticesSent({ client, workflowId }: Handle): Promise<void> {
+  const { events } = await client.getHandle(workflowId).fetchHistory();
+  for (const event of events ?? []) {
+    const child = event.startChildWorkflowExecutionInitiatedEventAttributes?.workflowId;
+    // One at a time: each wait unlocks the clock, and the server counts no more than one of them.
+    if (child != null) await client.getHandle(child).result();
+  }
 }
 
 export const result = (handle: Handle): Promise<RolloutModelResult> => handle.result();
