@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Aggregator } from 'prom-client';
 import type { Route } from '../domain/routing.ts';
 import type { MetricsSnapshot } from './metrics-snapshot.ts';
@@ -10,6 +10,7 @@ import { createRecoveryMetrics } from './recovery-metrics.ts';
 import type { RecoveryStatus } from './recovery-status.ts';
 import { createRolloutMetrics } from './rollout-metrics.ts';
 import type { RolloutMetrics } from './rollout-metrics.ts';
+import { createScrapedMetrics } from './scraped-metrics.ts';
 import { createProtectionMetrics } from './protection-metrics.ts';
 import type { ProtectionMetrics } from './protection-metrics.ts';
 
@@ -139,27 +140,7 @@ function createServingGauges(registry: Registry, read: () => ServingGauges): voi
 }
 
 function createJournalMetrics(registry: Registry, read: () => JournalGauges): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, value: (journal: JournalGauges) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(value(read()));
-      },
-    });
-  // The counting is the journal's own: a scrape takes over what it says.
-  const counter = (name: string, help: string, value: (journal: JournalGauges) => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(value(read()));
-      },
-    });
+  const { gauge, counter } = createScrapedMetrics(registry, read);
   gauge('journal_bytes', 'Bytes of the journal of predictions on the disk', (j) => j.bytes);
   gauge('journal_lag_seconds', 'Age of the oldest prediction that is not in the database yet', (j) => j.lagSeconds);
   counter('journal_shipped_total', 'Prediction records taken over by the database', (j) => j.shipped);
@@ -170,25 +151,8 @@ function createJournalMetrics(registry: Registry, read: () => JournalGauges): vo
 }
 
 function createFleetMetrics(registry: Registry, read: () => FleetGauges): void {
-  const registers = [registry];
-  const counter = (name: string, help: string, value: (fleet: FleetGauges) => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(value(read()));
-      },
-    });
-  new Gauge({
-    name: 'api_processes',
-    help: 'Processes of the API that answer now',
-    registers,
-    collect() {
-      this.set(read().serving);
-    },
-  });
+  const { gauge, counter } = createScrapedMetrics(registry, read);
+  gauge('api_processes', 'Processes of the API that answer now', (f) => f.serving);
   counter('api_process_crashes_total', 'Processes that ended by themselves, and were replaced', (f) => f.crashes);
   counter('api_process_recycles_total', 'Processes replaced as their memory had grown', (f) => f.recycled);
 }

@@ -1,6 +1,7 @@
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
 import type { RateTier } from '../domain/rate-tier.ts';
+import { createScrapedMetrics } from './scraped-metrics.ts';
 
 /** What the gauges of the admission read when they are scraped; counts are since the start. */
 export interface AdmissionGauges {
@@ -59,23 +60,14 @@ export function createProtectionMetrics(registry: Registry): ProtectionMetrics {
 }
 
 function createAdmissionMetrics(registry: Registry, read: () => AdmissionGauges): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, value: (admission: AdmissionGauges) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(value(read()));
-      },
-    });
+  const { gauge } = createScrapedMetrics(registry, read);
   gauge('predictions_in_progress', 'Prediction requests at work', (a) => a.inProgress);
   gauge('predictions_in_progress_limit', 'Prediction requests that may be at work just now', (a) => a.limit);
   new Counter({
     name: 'predictions_refused_total',
     help: 'Prediction requests refused for overload (before any work) or given up at the deadline',
     labelNames: ['reason'],
-    registers,
+    registers: [registry],
     collect() {
       this.reset();
       this.inc({ reason: 'overload' }, read().refused);

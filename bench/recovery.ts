@@ -8,7 +8,8 @@ import { runDrill } from '../recovery/drill/run-drill.ts';
 import type { RestoreWish } from '../recovery/restore/plan-restore.ts';
 import { passableFolder, restoreAndCheck, sweepScratch } from '../recovery/restore/restore-and-check.ts';
 import type { Bench, Figure } from './bench.ts';
-import { artefactsOf, backUp, createBenchHome, query, shipLog, type BenchHome } from './recovery/bench-home.ts';
+import { query } from '../test/support/query.ts';
+import { artefactsOf, backUp, createBenchHome, shipLog, type BenchHome } from './recovery/bench-home.ts';
 
 const WRITE_SECONDS = 6;
 const ROWS_PER_GB = 1_000_000;

@@ -1,7 +1,6 @@
 /** Tables of backup and recovery beside those of the registry (`schema.ts`). */
-import { bigint, index, integer, jsonb, pgTable, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
+import { bigint, index, integer, jsonb, pgTable, smallint, text, uuid } from 'drizzle-orm/pg-core';
+import { at } from './columns.ts';
 
 export const EPOCH_STATES = ['active', 'fenced'] as const;
 export type EpochState = (typeof EPOCH_STATES)[number];

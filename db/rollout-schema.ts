@@ -11,16 +11,14 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { Route } from '../domain/routing.ts';
 import type { Verdict } from '../domain/verdict.ts';
+import { at } from './columns.ts';
 import type { LookCounts, TriggerKind, WebhookFormat } from './rollout-ports.ts';
 import { models } from './schema.ts';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
 
 /**
  * The ledger: which generation of the routing was in force from when to when. Written with the routing itself; the

@@ -12,7 +12,6 @@ import {
   primaryKey,
   real,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
@@ -25,8 +24,7 @@ import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type { RolloutPlan } from '../domain/rollout/plan.ts';
 import type { Route } from '../domain/routing.ts';
 import type { FeatureValue, Signature } from '../domain/signature.ts';
-
-const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
+import { at } from './columns.ts';
 
 export const models = pgTable('models', {
   name: text().primaryKey(),

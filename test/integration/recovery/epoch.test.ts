@@ -4,7 +4,7 @@ import { migrate } from '../../../db/migrate.ts';
 import { createRecoveryStore } from '../../../db/recovery-store.ts';
 import { createRoutingStore } from '../../../db/routing-store.ts';
 import { createTestDatabase, type TestDatabase } from '../../setup/database.ts';
-import { query } from './restore-world.ts';
+import { query } from '../../support/query.ts';
 
 let place: TestDatabase;
 let database: Database;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { query } from '../../support/query.ts';
 import {
   createMemoryObjects,
-  query,
   remove,
   restore,
   startServer,

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import type { ObjectStore } from '../../../adapters/object-stores/object-store.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { startPostgres, type EmbeddedPostgres } from '../../../infra/embedded/postgres.ts';
@@ -20,6 +19,7 @@ import {
 import { restoreDatabase, type RestoredDatabase } from '../../../recovery/restore/restore-database.ts';
 import type { SetSource } from '../../../recovery/vault/set-sink.ts';
 import { waitFor } from '../../setup/platform.ts';
+import { query } from '../../support/query.ts';
 
 const QUIET_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const SLOT = 'sluice_test';
@@ -134,20 +134,6 @@ export async function startServer(home = temporaryFolder()): Promise<RunningServ
       await server.process.stop();
     },
   };
-}
-
-export async function query<T extends Record<string, unknown>>(
-  databaseUrl: string,
-  text: string,
-): Promise<readonly T[]> {
-  const client = new Client({ connectionString: databaseUrl });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return (await client.query<T>(text)).rows;
-  } finally {
-    await client.end();
-  }
 }
 
 export interface Shipping {
