@@ -39,7 +39,8 @@ export interface Config {
   readonly cacheDir: string;
   readonly artefactDir: string;
   /** Records of answered predictions on their way to the database; at the first of the two bounds the oldest go. */
-  readonly journal: { readonly dir: string; readonly bytesMax: number; readonly ageMaxMs: number };
+  /** `bytesMax` is `null` where it follows the disk. */
+  readonly journal: { readonly dir: string; readonly bytesMax: number | null; readonly ageMaxMs: number };
   readonly host: string;
   readonly port: number;
   /** Serving processes of the API; `null`: one per core that the container has. */
@@ -88,7 +89,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     artefactDir: `${home}/artefacts`,
     journal: {
       dir: `${home}/journal`,
-      bytesMax: (e.SLUICE_JOURNAL_MAX_MB ?? 2048) * 1024 * 1024,
+      bytesMax: e.SLUICE_JOURNAL_MAX_MB === undefined ? null : e.SLUICE_JOURNAL_MAX_MB * 1024 * 1024,
       ageMaxMs: (e.SLUICE_JOURNAL_MAX_AGE_HOURS ?? 72) * 3_600_000,
     },
     host: e.SLUICE_HOST ?? '127.0.0.1',

@@ -7,6 +7,7 @@ import type { Exit, Fleet, ServingProcess } from './cluster/fleet.ts';
 import { createMemoryWatch } from './cluster/memory-watch.ts';
 import { createRecordLosses } from './cluster/record-losses.ts';
 import { watchOpenRollouts } from './cluster/watch-open-rollouts.ts';
+import { defaultBound } from './journal/default-bound.ts';
 import { createJournalShipper } from './journal/journal-shipper.ts';
 import { lendLimits } from './limits/lend-limits.ts';
 import type { Log } from './log.ts';
@@ -38,7 +39,8 @@ export interface PrimaryDutiesDeps {
 export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   const { config, databaseUrl, fleet, memoryLimitMb, log } = deps;
   const database = createRegistry(databaseUrl, { applicationName: 'sluice-api-primary' });
-  const { dir, ...bounds } = config.journal;
+  const { dir, bytesMax, ageMaxMs } = config.journal;
+  const bounds = { bytesMax: bytesMax ?? defaultBound(dir), ageMaxMs };
   const shipper = createJournalShipper({ dir, store: database.registry.journal, bounds, log });
   const metrics = createMetrics();
   const losses = createRecordLosses(log);

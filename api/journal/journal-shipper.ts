@@ -23,7 +23,7 @@ const IDLE_MS = 100;
 const RECORDS_PER_SECOND = 4_000;
 /**
  * The pace while more comes in than the first number a second: the cores are full, and what shipping takes, answers
- * lack. Fifty seconds of that fit below the pressure below; what follows is longer than any peak.
+ * lack. At the default bound two minutes of that fit below the pressure below; what follows is longer than any peak.
  */
 const BUSY_RECORDS_PER_SECOND = 5_000;
 const BUSY_PACE = 1_500;

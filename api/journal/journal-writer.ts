@@ -13,7 +13,7 @@ import { fileIo, HalfWritten, SegmentFile } from './segment-file.ts';
 import type { SegmentIo } from './segment-file.ts';
 import { WRITER_PAUSE_MS_MAX } from './sign-of-life.ts';
 
-/** A segment is deleted when all of it is shipped, and dropped whole at the bound: small against 2 GB. */
+/** A segment is deleted when all of it is shipped, and dropped whole at the bound: small against the bound. */
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 /** A quiet process's records are on their way out of the disk after this long, too. */
 const SEGMENT_AGE_MS = 5 * 60_000;

@@ -1,3 +1,6 @@
+import { Line } from './line.ts';
+import type { InLine } from './line.ts';
+
 /**
  * How long a request may take on average, from the moment its body is there to its answer, before fewer are let in.
  * A quarter of what is promised for the 99th percentile (100 ms): beyond it requests only wait for each other.
@@ -64,11 +67,12 @@ interface State {
   ended: number;
   /** Each in units of its own target. */
   targetsSpent: number;
-  /** In the order they began. */
-  readonly working: Set<Admitted>;
+  readonly working: Line<Admitted>;
 }
 
-class Admitted implements Ticket {
+class Admitted implements Ticket, InLine<Admitted> {
+  before: Admitted | null = null;
+  behind: Admitted | null = null;
   readonly #state: State;
   readonly #bodyBytes: number;
   readonly #onOverdue: () => void;
@@ -94,7 +98,7 @@ class Admitted implements Ticket {
     this.#beganMs = performance.now();
     state.inProgress += 1;
     if (state.inProgress > state.peak) state.peak = state.inProgress;
-    state.working.add(this);
+    state.working.enter(this);
     return true;
   }
 
@@ -104,7 +108,7 @@ class Admitted implements Ticket {
     state.bodyBytes -= this.#bodyBytes;
     if (this.#phase === 'working') {
       state.inProgress -= 1;
-      state.working.delete(this);
+      state.working.leave(this);
       state.ended += 1;
       const targetMs = TARGET_MS * (1 + this.#bodyBytes / BYTES_PER_TARGET);
       state.targetsSpent += (performance.now() - this.#beganMs) / targetMs;
@@ -140,13 +144,13 @@ export function createAdmission(): Admission {
     peak: 0,
     ended: 0,
     targetsSpent: 0,
-    working: new Set(),
+    working: new Line(),
   };
   let windowBeganMs = performance.now();
 
   function closeWindow(): void {
     const nowMs = performance.now();
-    for (const ticket of state.working) if (!ticket.expire(nowMs)) break;
+    while (state.working.first?.expire(nowMs) === true);
     // A timer that fires late tells how long every request had to wait to be seen at all.
     const lagMs = Math.max(0, nowMs - windowBeganMs - WINDOW_MS);
     adapt(state, lagMs / TARGET_MS);
