@@ -7,6 +7,7 @@ import {
   ContinueAsNew,
   defineQuery,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
   uuid4,
@@ -93,7 +94,8 @@ function open(input: RolloutInput): Promise<Opened> {
     const { model, version, requestedBy } = input;
     const opened = await quick.openRollout({ ...request, rolloutId, workflowId, runId });
     const facts = { rolloutId, model, candidate: version, salt: uuid4(), requestedBy, nowMs: Date.now() };
-    const state = openState({ ...opened, ...facts, inGroup: group !== undefined });
+    const bindsWatched = patched('approvals-bind-watched-metrics');
+    const state = openState({ ...opened, ...facts, inGroup: group !== undefined, bindsWatched });
     return { state, hold: opened.hold ?? null, listening: opened.listening ?? false };
   });
 }

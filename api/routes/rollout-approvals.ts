@@ -77,7 +77,7 @@ export function approvalOperations({ registry, control, log }: ApprovalDeps): re
             `No worker took the decision on ${model} within ten seconds. It has expired and will not be applied later`,
           );
         }
-        const details = { rolloutId: id, role, evidenceHash, decision };
+        const details = { rolloutId: id, role, evidenceHash, decision, evidence: outcome.status.verdict };
         await auditAfter(registry.audit, log, {
           actor: by,
           action: `rollout.${decision}`,

@@ -78,7 +78,7 @@ export function rolloutCommandOperations(deps: RolloutCommandDeps): readonly Ope
             : ({ kind: 'notRunning' } as const);
         switch (outcome.kind) {
           case 'applied': {
-            const details = { rolloutId: outcome.status.rolloutId };
+            const details = { rolloutId: outcome.status.rolloutId, evidence: outcome.status.verdict };
             const entry = { actor, action: `rollout.${command}`, subject: model, details, ...body };
             await auditAfter(registry.audit, deps.log, entry);
             return answerJson(c, 200, { applied: command, status: outcome.status });

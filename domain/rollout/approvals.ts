@@ -5,15 +5,16 @@ import { activePhase } from './progress.ts';
 import type { ApprovalsShown } from './state.ts';
 
 /**
- * What an approval is bound to: the step, and what speaks against the candidate. The counters change with every request,
- * and evidence of health comes and goes around its threshold: a hash over those would void an approval at the next look.
- * Where a step takes health, it is asked for at that look anyway, whoever has approved.
+ * What an approval is bound to: the step, and what speaks against the candidate, in metrics that are only watched as
+ * well: those decide nothing by themselves, but for the person who looks at them. The counters change with every
+ * request, and evidence of health comes and goes around its threshold: a hash over those would void an approval at the
+ * next look. Where a step takes health, it is asked for at that look anyway, whoever has approved (decision 0018).
  */
 export function evidenceHash(state: RolloutState): string {
-  const { rolloutId, candidate, stepIndex, verdict } = state;
+  const { rolloutId, candidate, stepIndex, verdict, bindsWatched } = state;
   const begun = activePhase(state) === 'starting' ? 'before' : 'in';
   const against = (verdict?.evidence ?? [])
-    .filter((e) => e.status === 'breached' && e.action !== 'watch')
+    .filter((e) => e.status === 'breached' && (bindsWatched === true || e.action !== 'watch'))
     .map((e) => (e.event === undefined ? e.metric : `${e.metric}/${e.event}`))
     .sort();
   const harm = [verdict?.kind === 'rollback', verdict?.sampleRatio?.ok === false, against];

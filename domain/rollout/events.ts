@@ -165,6 +165,8 @@ export interface RolloutState {
   readonly pausedFrom: 'starting' | 'running' | 'keepWarm' | null;
   /** Given on the evidence as it is now; a change of the evidence or of the step clears them. */
   readonly approvals: readonly Approval[];
+  /** Whether approvals are bound to watched metrics as well. Absent in runs that began before they were. */
+  readonly bindsWatched?: boolean;
   /** How people were last asked to act. Absent in runs that began before it was kept. */
   readonly asked?: Asked | null;
   readonly hold: Hold | null;

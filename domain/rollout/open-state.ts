@@ -18,6 +18,8 @@ export interface RolloutFacts {
   readonly salt: string;
   readonly requestedBy: string;
   readonly nowMs: number;
+  /** False in a run that began before approvals were bound to watched metrics. Default true. */
+  readonly bindsWatched?: boolean;
   /** One of a group, whose steps wait for each other. */
   readonly inGroup?: boolean;
 }
@@ -46,6 +48,7 @@ export function openState(facts: RolloutFacts): RolloutState {
     bakeSkipped: false,
     pausedFrom: null,
     approvals: [],
+    bindsWatched: facts.bindsWatched ?? true,
     asked: null,
     hold: null,
     adoption: null,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { noticesOf } from '../../../domain/rollout/notices.ts';
 import type { RolloutPlan } from '../../../domain/rollout/plan.ts';
+import type { Verdict } from '../../../domain/verdict.ts';
 import { CANARY, driver } from './rollout-fixtures.ts';
 
 const MINUTE_MS = 60_000;
@@ -64,6 +65,30 @@ describe('people', () => {
     look();
     look();
     expect(asked.map((message) => /step \d/.exec(message)?.[0])).toEqual(['step 2', 'step 3']);
+  });
+
+  it('look at watched metrics too: one that is breached voids what they agreed to', () => {
+    const shifted = (status: 'open' | 'breached') => ({
+      verdict: {
+        kind: 'healthy' as const,
+        reason: 'within the limits',
+        evidence: [
+          { metric: 'scoreShift', action: 'watch', status, observed: 0.3, limit: 0.1, eValue: 900, threshold: 400 },
+        ],
+      } satisfies Verdict,
+    });
+    const afterShift = (bindsWatched: boolean) => {
+      const rollout = driver({ plan, bindsWatched });
+      rollout.start(0);
+      rollout.look(MINUTE_MS / 2, 200, 'healthy', shifted('open'));
+      rollout.approve(MINUTE_MS / 2, 'ann');
+      rollout.approve(MINUTE_MS / 2, 'ben');
+      rollout.look(2 * MINUTE_MS, 200, 'healthy', shifted('breached'));
+      return rollout.state;
+    };
+    expect(afterShift(true)).toMatchObject({ weightPercent: 5, approvals: [] });
+    // A run whose history was written by the older rule must go the same way again.
+    expect(afterShift(false)).toMatchObject({ weightPercent: 50 });
   });
 
   it('are asked again when an approval no longer counts', () => {
