@@ -83,8 +83,10 @@ async function writeFile(
   const file = await open(path, 'wx', 0o600);
   try {
     for await (const chunk of content) {
+      const writing = file.writeFile(chunk);
+      // Another thread writes meanwhile.
       hash.update(chunk);
-      await file.writeFile(chunk);
+      await writing;
       onBytes(chunk.byteLength);
     }
   } finally {
