@@ -4,6 +4,7 @@ import { readRecoveryStatus } from '../adapters/recovery-status.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { createFleetAnswers } from './cluster/fleet-answers.ts';
 import type { Exit, Fleet, ServingProcess } from './cluster/fleet.ts';
+import { createHangWatch } from './cluster/hang-watch.ts';
 import { createMemoryWatch } from './cluster/memory-watch.ts';
 import { createRecordLosses } from './cluster/record-losses.ts';
 import { watchOpenRollouts } from './cluster/watch-open-rollouts.ts';
@@ -44,6 +45,7 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   const shipper = createJournalShipper({ dir, store: database.registry.journal, bounds, log });
   const metrics = createMetrics();
   const losses = createRecordLosses(log);
+  const hangs = createHangWatch({ log });
   const memory = createMemoryWatch({ fleet, limitMb: memoryLimitMb, log });
   metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
   metrics.watchRecovery(() => readRecoveryStatus(config.home));
@@ -65,11 +67,14 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
       process.link.ask('state', null, LOOK_LIMIT_MS).then(
         (state) => {
           if (!fleet.serving().includes(process)) return;
+          hangs.heard(process);
           losses.note(process, state);
           memory.note(process, state);
         },
         // One that is busy or gone is looked at the next time, or never again.
-        () => undefined,
+        () => {
+          if (fleet.serving().includes(process)) hangs.missed(process);
+        },
       );
     }
   }, LOOK_EVERY_MS);
