@@ -15,6 +15,9 @@ export interface BenchTarget {
   readonly key?: string;
   /** Folder of the yardstick, for the benches that compare with other servers. */
   readonly yardstick?: string;
+  /** Of the benches that have many cases: only this one. */
+  readonly strategy?: string;
+  readonly part?: string;
 }
 
 export interface Bench {

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readConfig } from '../adapters/config.ts';
 import { migrate } from '../db/migrate.ts';
-import type { ModelDefinition } from '../domain/definition.ts';
-import type { PlanOverrides, RolloutPlan } from '../domain/rollout/plan.ts';
+import type { PlanOverrides } from '../domain/rollout/plan.ts';
 import { startPostgres } from '../infra/embedded/postgres.ts';
 import { startTemporal } from '../infra/embedded/temporal.ts';
 import { startKeeper } from '../infra/processes/keeper-client.ts';
 import { tinyModel, type TinyModelOptions } from '../test/support/tiny-model.ts';
 import type { Bench, Figure } from './bench.ts';
 import { until } from './faults/tell.ts';
+import { liveDefinition } from './rollout/live-definition.ts';
 import { startLivePlatform } from './rollout/live-platform.ts';
 import type { LivePlatform } from './rollout/live-platform.ts';
 import { startUsers } from './rollout/user-load.ts';
@@ -56,39 +56,6 @@ const plan = (p95MsMax: number): PlanOverrides => ({
   keepWarmMs: 1_000,
 });
 
-function definitionOf(name: string): ModelDefinition {
-  const policy = 'reject';
-  const canary: RolloutPlan = {
-    strategy: 'canary',
-    steps: [{ weightPercent: 100, bakeTimeMs: 0 }],
-    limits: { errorRateMax: 0.001, p95MsMax: 120 },
-    minRequests: 100,
-    observeEveryMs: 1_000,
-    keepWarmMs: 1_000,
-  };
-  return {
-    name,
-    description: 'of the bench',
-    data: { source: '/none.csv', format: 'csv', delimiter: ',' },
-    entity: 'id',
-    target: { column: 'target', positive: 'yes' },
-    features: {},
-    exclude: [],
-    protected: [],
-    policies: { missing: policy, unknown: policy, outOfRange: 'flag' },
-    risk: { medium: 0.3, high: 0.7 },
-    training: { algorithms: ['spline-logistic'], seed: 1, holdoutPercent: 20, folds: 5, threshold: 'f1' },
-    gates: {
-      quality: { auc: { min: 0.7 } },
-      champion: { metric: 'logLoss', tolerance: 0.01 },
-      latencyP95MsMax: 5,
-      throughputRowsPerSecondMin: 1_000,
-    },
-    rollout: { strategy: 'canary', canary, blueGreen: { ...canary, strategy: 'blue-green' } },
-    retraining: { schedule: 'none', accuracyLossMax: 0.05, minSamples: 100, daysBack: 30 },
-  };
-}
-
 interface Run {
   /** From the candidate's first request to the look with the verdict. */
   readonly foundMs: number;
@@ -101,7 +68,7 @@ interface Run {
 
 async function rollOut(platform: LivePlatform, model: string, what: (typeof CANDIDATES)[number]): Promise<Run> {
   const { port, key } = platform;
-  await platform.addModel(definitionOf(model), [tinyModel(good), tinyModel(what.candidate)]);
+  await platform.addModel(liveDefinition(model), [tinyModel(good), tinyModel(what.candidate)]);
   await until('the model to be served', 30_000, async () => {
     const rows = await platform.registry.instances.serving(model, Date.now() - 15_000);
     return rows.length === PROCESSES && rows.every((row) => row.warmVersions.includes(1));

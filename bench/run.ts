@@ -15,6 +15,8 @@ async function main(): Promise<number> {
       url: { type: 'string' },
       key: { type: 'string' },
       yardstick: { type: 'string' },
+      strategy: { type: 'string' },
+      part: { type: 'string' },
     },
     allowPositionals: true,
   });

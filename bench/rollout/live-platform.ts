@@ -66,8 +66,8 @@ export interface LivePlatform {
   start(model: string, order: RolloutOrder): Promise<string>;
   /** Waits until a rollout has ended. */
   ended(rolloutId: string, timeoutMs: number): Promise<RolloutView>;
-  /** With -9, and started again at once. The API is at another port then. */
-  kill(which: 'api' | 'worker'): Promise<void>;
+  /** With -9, and started again at once, the API at its port. `serving`: one of its processes, which its primary replaces. */
+  kill(which: 'api' | 'worker' | 'serving'): Promise<void>;
   logs(): string;
   stop(): Promise<void>;
 }
@@ -111,6 +111,14 @@ async function kill(child: ChildProcess | undefined): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGKILL');
   await exited;
+}
+
+/** Its primary replaces it. */
+async function killOne(call: LivePlatform['call']): Promise<void> {
+  const { processes } = await call<{ processes: { pid: number }[] }>('GET', '/health/detailed');
+  const [first] = processes;
+  if (first === undefined) throw new Error('no serving process is known');
+  process.kill(first.pid, 'SIGKILL');
 }
 
 async function end({ process: child }: Child): Promise<void> {
@@ -179,10 +187,7 @@ export async function startLivePlatform(options: LiveOptions): Promise<LivePlatf
     await database.close();
     await rm(home, { recursive: true, force: true });
   };
-  await startAll(children, env).catch(async (error: unknown) => {
-    await stop();
-    throw error;
-  });
+  await startAll(children, env).catch((error: unknown) => stop().then(() => Promise.reject(error as Error)));
   const port = (): number => children.get('api')?.ready.port ?? 0;
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const response = await fetch(`http://127.0.0.1:${port()}${path}`, {
@@ -220,8 +225,9 @@ export async function startLivePlatform(options: LiveOptions): Promise<LivePlatf
       }
     },
     kill: async (which) => {
+      if (which === 'serving') return killOne(call);
       await kill(children.get(which)?.process);
-      children.set(which, await start(MODULES[which], env));
+      children.set(which, await start(MODULES[which], { ...env, SLUICE_PORT: String(port()) }));
     },
     logs: () => [...children.values()].map((child) => child.output()).join('\n'),
     stop,

@@ -23,6 +23,9 @@ export interface UserAnswer {
   readonly what: string;
   readonly version: number;
   readonly variant: string;
+  /** Empty without an answer. */
+  readonly requestId: string;
+  readonly probability: number;
   /** `performance.now()` when the request was due, and when its answer was there. */
   readonly dueMs: number;
   readonly atMs: number;
@@ -38,6 +41,21 @@ export interface UserLoad {
 
 export const entityOf = (user: number): string => `user-${user}`;
 
+interface Body {
+  readonly request_id: string;
+  readonly model_version: number;
+  readonly variant: string;
+  readonly probability: number;
+}
+
+function read(status: number, text: string): Omit<UserAnswer, 'user' | 'dueMs' | 'atMs'> {
+  if (status !== 200) {
+    return { status, what: text.slice(0, 300), version: 0, variant: '', requestId: '', probability: Number.NaN };
+  }
+  const { request_id: requestId, model_version: version, variant, probability } = JSON.parse(text) as Body;
+  return { status, what: '', version, variant, requestId, probability };
+}
+
 export function startUsers(options: UserLoadOptions): UserLoad {
   const { port, key, model, perSecond, features } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
@@ -49,12 +67,7 @@ export function startUsers(options: UserLoadOptions): UserLoad {
   function ask(user: number, dueMs: number): Promise<void> {
     return new Promise((resolve) => {
       const note = (status: number, text = ''): void => {
-        const { model_version: version = 0, variant = '' } = (status === 200 ? JSON.parse(text) : {}) as {
-          model_version?: number;
-          variant?: string;
-        };
-        const what = status === 200 ? '' : text.slice(0, 300);
-        const answer = { user, status, what, version, variant, dueMs, atMs: performance.now() };
+        const answer = { user, ...read(status, text), dueMs, atMs: performance.now() };
         answers.push(answer);
         load.onAnswer?.(answer);
         resolve();

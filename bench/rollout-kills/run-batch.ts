@@ -1,0 +1,152 @@
+/** Several rollouts at once, each under the requests of its own users, while one part of the platform is killed. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LedgerEntry } from '../../db/rollout-ports.ts';
+import type { Route } from '../../domain/routing.ts';
+import { until } from '../faults/tell.ts';
+import { liveDefinition } from '../rollout/live-definition.ts';
+import type { LivePlatform } from '../rollout/live-platform.ts';
+import { startUsers, type UserLoad } from '../rollout/user-load.ts';
+import { checkAnswers, type Findings } from './check-answers.ts';
+import { PROCESSES, type KillWorld, type Part } from './kill-world.ts';
+import { featuresOf, planOf, probabilityOf, versionsOf, type Row } from './rows.ts';
+
+const PER_SECOND = 15;
+const SERVED_WITHIN_MS = 30_000;
+const REACHED_WITHIN_MS = 60_000;
+/** Undisturbed ten seconds; what a killed worker had begun is tried again after ten more. */
+const ENDS_WITHIN_MS = 150_000;
+const RECORDED_WITHIN_MS = 60_000;
+const SEEN_WITHIN_MS = 15_000;
+/** Requests go on for so long after the end. */
+const AFTERWARDS_MS = 1_500;
+const LEDGER_MAX = 100;
+
+export interface Batch {
+  readonly world: KillWorld;
+  /** Distinguishes its models from those of other batches. */
+  readonly tag: string;
+  readonly rows: Readonly<Record<string, Row>>;
+  /** `null`: nothing is killed. */
+  readonly kill: { readonly part: Part; readonly step: number } | null;
+}
+
+/** What is left when a rollout is over: all of it must be as if nothing had been killed. */
+export interface End {
+  readonly phase: string | undefined;
+  /** One after the other, as the ledger has them. */
+  readonly routings: readonly (readonly Route[])[];
+  readonly servedByRollout: boolean;
+  readonly aliases: object;
+  readonly candidate: string | undefined;
+}
+
+export interface Outcome {
+  readonly model: string;
+  readonly end: End;
+  readonly findings: Findings;
+  /** Step whose routing was in force when the kill fell; `null`: none was, or nothing was killed. */
+  readonly killedAtStep: number | null;
+  readonly tookMs: number;
+}
+
+interface Running {
+  readonly name: string;
+  readonly row: Row;
+  readonly model: string;
+  readonly load: UserLoad;
+  readonly rolloutId: string;
+  readonly startedMs: number;
+}
+
+/** Outcomes by the rows' names. @throws when a rollout does not end, or a part does not come back */
+export async function runBatch(batch: Batch): Promise<Readonly<Record<string, Outcome>>> {
+  const { world, rows, kill } = batch;
+  const running = await Promise.all(Object.entries(rows).map(([name, row]) => begin(batch, name, row)));
+  try {
+    if (kill !== null && kill.step >= 0) await reached(world.platform, running, kill.step);
+    const ended = running.map((one) => endOf(world.platform, one));
+    // Their failures are dealt with below.
+    for (const one of ended) one.catch(() => undefined);
+    const killedAtMs = kill === null ? null : await world.kill(kill.part);
+    const tookMs = await Promise.all(ended);
+    await world.untilWell();
+    await pause(AFTERWARDS_MS);
+    await Promise.all(running.map(({ load }) => load.stop()));
+    const outcomes = await Promise.all(
+      running.map(async (one, i) => [one.name, await tell(world, one, killedAtMs, tookMs[i] ?? 0)] as const),
+    );
+    return Object.fromEntries(outcomes);
+  } finally {
+    await Promise.all(running.map(({ load }) => load.stop()));
+  }
+}
+
+async function begin({ world, tag, kill }: Batch, name: string, row: Row): Promise<Running> {
+  const { platform } = world;
+  const model = `${name}-${tag}`;
+  await platform.addModel(liveDefinition(model), versionsOf(row));
+  await until(`${model} to be served`, SERVED_WITHIN_MS, async () => {
+    const serving = await platform.registry.instances.serving(model, Date.now() - SEEN_WITHIN_MS);
+    return serving.length === PROCESSES && serving.every((one) => one.warmVersions.includes(1));
+  });
+  const { port, key } = platform;
+  const load = startUsers({ port, key, model, perSecond: PER_SECOND, features: featuresOf });
+  try {
+    const plan = planOf(row, kill?.step ?? -1);
+    const startedMs = performance.now();
+    const rolloutId = await platform.start(model, { strategy: row.strategy, plan });
+    return { name, row, model, load, rolloutId, startedMs };
+  } catch (error) {
+    await load.stop();
+    throw error;
+  }
+}
+
+/** Generation 1 is the champion alone, 2 the first step. */
+const stepOf = (generation: number): number => generation - 2;
+
+function reached(platform: LivePlatform, running: readonly Running[], step: number): Promise<number> {
+  return until(`step ${step + 1} of all`, REACHED_WITHIN_MS, async () => {
+    const tables = await Promise.all(running.map(({ model }) => platform.registry.routing.find(model)));
+    return tables.every((table) => table !== null && stepOf(table.generation) >= step);
+  });
+}
+
+/** Resolves with the time it took, ms. */
+async function endOf({ registry }: LivePlatform, { model, rolloutId, startedMs }: Running): Promise<number> {
+  await until(`the rollout of ${model} to end`, ENDS_WITHIN_MS, async () => {
+    return (await registry.rollouts.find(rolloutId))?.finishedAt != null;
+  });
+  return performance.now() - startedMs;
+}
+
+async function tell(world: KillWorld, one: Running, killedAtMs: number | null, tookMs: number): Promise<Outcome> {
+  const { model, row, load } = one;
+  const { registry } = world.platform;
+  const ledger = await registry.ledger.between(model, new Date(0), new Date(Date.now() + 1_000), LEDGER_MAX);
+  const [rollout] = await registry.rollouts.list({ model, limit: 2 });
+  const end: End = {
+    phase: rollout?.phase,
+    routings: ledger.map((entry) => entry.routes),
+    servedByRollout: (await registry.routing.find(model))?.rolloutId !== null,
+    aliases: await registry.versions.aliases(model),
+    candidate: (await registry.versions.find(model, 2))?.status,
+  };
+  const told = {
+    answers: load.answers,
+    ledger,
+    probabilityOf: (version: number, user: number) => probabilityOf(row, version, user),
+  };
+  let findings = checkAnswers({ ...told, stored: await world.stored(model) });
+  await until(`the records of ${model}`, RECORDED_WITHIN_MS, async () => {
+    findings = checkAnswers({ ...told, stored: await world.stored(model) });
+    return findings.misrecorded === 0;
+  }).catch(() => undefined);
+  return { model, end, findings, killedAtStep: killedAtMs === null ? null : stepAt(ledger, killedAtMs), tookMs };
+}
+
+/** -1: before the first step. */
+function stepAt(ledger: readonly LedgerEntry[], atMs: number): number | null {
+  const entry = ledger.findLast(({ validFrom }) => validFrom.getTime() <= atMs);
+  return entry === undefined ? null : stepOf(entry.generation);
+}
