@@ -5,7 +5,7 @@ import { artefactKey, manifestKey, setFileKey, SETS_PREFIX, setPrefix } from '..
 import { isSetId, type BackupManifest, type SetFile } from '../../domain/recovery/manifest.ts';
 import { createObjectWalStore } from '../postgres/object-wal-store.ts';
 import type { RestoreTarget } from '../restore/restore-target.ts';
-import { collect, counted, unpacked } from './file-content.ts';
+import { collect, counted, unpacked, type Counted } from './file-content.ts';
 import { unwrapKey } from './keys.ts';
 import { corrupt } from './seal.ts';
 import { MANIFEST_BYTES_MAX, openManifest } from './sign-manifest.ts';
@@ -31,7 +31,13 @@ export interface VaultTarget extends RestoreTarget {
   /** Oldest first; a set that was never completed has no manifest and is not among them. */
   find(signal?: AbortSignal): Promise<readonly FoundSet[]>;
   manifest(setId: string): Promise<BackupManifest>;
-  readFile(set: BackupManifest, file: SetFile, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** `onStored` hears of the bytes as they lie in the target, when all of them were read. */
+  readFile(
+    set: BackupManifest,
+    file: SetFile,
+    signal?: AbortSignal,
+    onStored?: (stored: Counted) => void,
+  ): Promise<AsyncIterable<Uint8Array>>;
 }
 
 const VERIFIED = /^verified\/(\d{8}T\d{9}Z)\.json$/;
@@ -52,10 +58,11 @@ export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTar
     if (manifest.setId !== setId) throw corrupt(key, `it is the manifest of ${manifest.setId}`);
     return manifest;
   };
-  const readFile = async (set: BackupManifest, file: SetFile, signal?: AbortSignal) => {
+  const readFile: VaultTarget['readFile'] = async (set, file, signal, onStored) => {
     const key = setFileKey(set.setId, file.name);
     const { content } = await store.get(key, signal === undefined ? {} : { signal });
-    const opened = unpacked(content, envelopeName(set.setId, file.name), () => keyOfSet(set, keys));
+    const stored = onStored === undefined ? content : counted(content, onStored);
+    const opened = unpacked(stored, envelopeName(set.setId, file.name), () => keyOfSet(set, keys));
     return checked(opened, file);
   };
   return {

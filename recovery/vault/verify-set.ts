@@ -1,7 +1,6 @@
-import type { ObjectStore } from '../../adapters/object-stores/object-store.ts';
 import { DomainError, type Problem } from '../../domain/errors.ts';
 import { artefactKey, setFileKey } from '../../domain/recovery/layout.ts';
-import type { BackupManifest, SetFile } from '../../domain/recovery/manifest.ts';
+import type { BackupManifest, SetFile, SetKind } from '../../domain/recovery/manifest.ts';
 import { checkWalChain } from './check-wal-chain.ts';
 import { counted, type Counted } from './file-content.ts';
 import { openArtefact, type VaultTarget } from './vault-target.ts';
@@ -16,6 +15,8 @@ export interface VerifyOptions {
 
 export interface Verification {
   readonly setId: string;
+  /** A logical set restores to its own moment only. */
+  readonly setKind: SetKind;
   readonly target: string;
   /** Empty: nothing is wrong. Each names its file or artefact. */
   readonly problems: readonly Problem[];
@@ -45,9 +46,8 @@ export async function verifySet(target: VaultTarget, setId: string, options: Ver
   for (const file of set.files) {
     options.signal.throwIfAborted();
     await collectProblem(file.name, problems, async () => {
-      note(await checkStored(target.store, set, file, options.signal));
-      // Twice over the line only for a sealed set whose key is at hand; nothing is kept on disk between.
-      if (contentChecked) await drained(await target.readFile(set, file, options.signal));
+      const check = contentChecked ? checkFile : checkStored;
+      note(await check(target, set, file, options.signal));
     });
   }
   for (const { digest, bytes } of set.artefacts) {
@@ -66,6 +66,7 @@ export async function verifySet(target: VaultTarget, setId: string, options: Ver
   problems.push(...wal.problems);
   return {
     setId,
+    setKind: set.setKind,
     target: target.address,
     problems,
     files: set.files.length,
@@ -76,15 +77,35 @@ export async function verifySet(target: VaultTarget, setId: string, options: Ver
   };
 }
 
+/** Content and stored bytes in one reading. Only of a damaged file the stored bytes are read to their end once more. */
+async function checkFile(
+  target: VaultTarget,
+  set: BackupManifest,
+  file: SetFile,
+  signal: AbortSignal,
+): Promise<number> {
+  const seen: { stored: Counted | null } = { stored: null };
+  try {
+    await drained(await target.readFile(set, file, signal, (stored) => (seen.stored = stored)));
+  } catch (error) {
+    if (error instanceof DomainError && error.code === 'artefactCorrupt') await checkStored(target, set, file, signal);
+    throw error;
+  }
+  return requireStored(file, seen.stored ?? { bytes: 0, sha256: '' });
+}
+
 /** The bytes in the target are those that were written. */
 async function checkStored(
-  store: ObjectStore,
+  { store }: VaultTarget,
   set: BackupManifest,
   file: SetFile,
   signal: AbortSignal,
 ): Promise<number> {
   const { content } = await store.get(setFileKey(set.setId, file.name), { signal });
-  const found = await drained(content);
+  return requireStored(file, await drained(content));
+}
+
+function requireStored(file: SetFile, found: Counted): number {
   if (found.bytes !== file.storedBytes) {
     throw wrong(file.name, `${found.bytes} bytes lie in the target instead of ${file.storedBytes}`);
   }
