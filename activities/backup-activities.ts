@@ -63,7 +63,8 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
         await stageSealingKey(set, sink, deps.sealingKeyPath);
         await stageLogs(sink, deps.logDir);
         const files = await set.files();
-        return { files: files.length, storedBytes: files.reduce((sum, file) => sum + file.storedBytes, 0) };
+        const setKind = (await set.recall<DatabaseFacts>('database'))?.setKind ?? 'physical';
+        return { setKind, files: files.length, storedBytes: files.reduce((sum, file) => sum + file.storedBytes, 0) };
       }),
     uploadBackup: ({ target: name, ...run }) =>
       beating(`upload to ${name}`, async (signal, progress) => {

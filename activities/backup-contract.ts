@@ -1,5 +1,6 @@
 /** What `backupPlatform` asks for. Files stay on the worker's disk and in the targets: here travel their facts. */
 import type { Problem } from '../domain/errors.ts';
+import type { SetKind } from '../domain/recovery/manifest.ts';
 
 export interface BackupRun {
   readonly setId: string;
@@ -14,6 +15,13 @@ export interface UsableTargets {
   readonly unusable: readonly { readonly target: string; readonly problem: string }[];
 }
 
+export interface StagedBackup {
+  /** `logical`: the server allows no replication connection. */
+  readonly setKind: SetKind;
+  readonly files: number;
+  readonly storedBytes: number;
+}
+
 export interface VerifiedSet {
   readonly problems: readonly Problem[];
   readonly bytesRead: number;
@@ -24,7 +32,7 @@ export interface BackupActivities {
   /** Writes, reads and removes one object in each target. Fails when none can be used, or the disk has no room. */
   openBackup(run: BackupRun): Promise<UsableTargets>;
   /** Database, definitions, desired state and logs into the staging folder; what is there already is not taken again. */
-  stageBackup(run: BackupRun): Promise<{ readonly files: number; readonly storedBytes: number }>;
+  stageBackup(run: BackupRun): Promise<StagedBackup>;
   /** Artefacts the target lacks, the set's files, and last its manifest. */
   uploadBackup(
     input: BackupRun & { readonly target: string },

@@ -1,4 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
@@ -17,12 +19,18 @@ interface Journal {
   readonly entries: readonly { readonly tag: string; readonly when: number }[];
 }
 
+export interface MigrateOptions {
+  /** Epoch ms of the newest migration to apply; default all that this release has. */
+  readonly until?: number;
+}
+
 /**
- * Brings the schema up to date, one process at a time, and makes the daily partitions.
+ * Brings the schema up to date, or to what it was after one migration, one process at a time, and makes the daily partitions.
  * @throws DomainError `refused` when the database was migrated by a newer release, `unavailable` when it cannot be reached
  */
-export async function migrate(databaseUrl: string): Promise<void> {
-  const folder = migrationsFolder();
+export async function migrate(databaseUrl: string, { until }: MigrateOptions = {}): Promise<void> {
+  const whole = migrationsFolder();
+  const folder = until === undefined ? whole : earlierMigrations(whole, until);
   const database = createDatabase(databaseUrl, {
     applicationName: 'sluice-migrate',
     // One connection: the lock belongs to the session that migrates, and goes with it at the end.
@@ -36,8 +44,9 @@ export async function migrate(databaseUrl: string): Promise<void> {
       await refuseNewerSchema(db, folder);
       await applyMigrations(db, { migrationsFolder: folder });
     });
-    await ensurePartitions(database, DAYS_AHEAD, Date.now());
+    if (until === undefined) await ensurePartitions(database, DAYS_AHEAD, Date.now());
   } finally {
+    if (folder !== whole) rmSync(folder, { recursive: true, force: true });
     await database.close();
   }
 }
@@ -55,8 +64,30 @@ export function migrationsFolder(): string {
   return found;
 }
 
+/** A folder of the migrations up to one of them; the migrator knows no other way to stop. */
+function earlierMigrations(whole: string, until: number): string {
+  const journal = readJournal(whole);
+  const entries = journal.entries.filter(({ when }) => when <= until);
+  if (entries.at(-1)?.when !== until) {
+    const newest = journal.entries.at(-1)?.tag ?? 'none';
+    throw new DomainError(
+      'refused',
+      `This release has no migration of ${new Date(until).toISOString()} (its newest: ${newest}): use the release that wrote this, or a newer one`,
+    );
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-migrations-'));
+  mkdirSync(join(folder, 'meta'));
+  for (const { tag } of entries) copyFileSync(join(whole, `${tag}.sql`), join(folder, `${tag}.sql`));
+  writeFileSync(join(folder, JOURNAL), JSON.stringify({ ...journal, entries }));
+  return folder;
+}
+
+function readJournal(folder: string): Journal {
+  return JSON.parse(readFileSync(join(folder, JOURNAL), 'utf8')) as Journal;
+}
+
 async function refuseNewerSchema(db: Drizzle, folder: string): Promise<void> {
-  const journal = JSON.parse(readFileSync(`${folder}/${JOURNAL}`, 'utf8')) as Journal;
+  const journal = readJournal(folder);
   const newestKnown = Math.max(...journal.entries.map((e) => e.when));
   const applied = await newestApplied(db);
   if (applied <= newestKnown) return;

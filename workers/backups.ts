@@ -52,8 +52,7 @@ export function createBackups(options: BackupsOptions): Backups {
       const ready = config.backup.targets.length === 0 ? Promise.resolve(null) : askForReplication(databaseUrl, log);
       const begin = async (): Promise<void> => {
         const terms = await ready;
-        // A schedule of backups that cannot be would only fail every night.
-        if (terms !== 'forbidden') await ensureBackupSchedule(config, temporal);
+        await ensureBackupSchedule(config, temporal);
         if (terms === 'forbidden' || terms === null) return;
         await startShipping({ config, databaseUrl, deps, terms, log, shippers }, stopped);
       };

@@ -34,13 +34,13 @@ export async function backupPlatform(raw: BackupPlatformInput): Promise<BackupPl
     setCurrentDetails(`**${setId}**: looking at the targets`);
     const { usable, unusable } = await opening.openBackup(run);
     setCurrentDetails(`**${setId}**: copying the database`);
-    const { files, storedBytes } = await patient.stageBackup.executeWithOptions({ summary: setId }, [run]);
-    setCurrentDetails(`**${setId}**: ${files} files to ${usable.join(', ')}`);
+    const { setKind, files, storedBytes } = await patient.stageBackup.executeWithOptions({ summary: setId }, [run]);
+    setCurrentDetails(`**${setId}**: ${files} files (${setKind} copy) to ${usable.join(', ')}`);
     const arrived = await Promise.all(usable.map((target) => backUpTo(run, target)));
     const missed = unusable.map(({ target, problem }) => lost(target, problem));
     const targets = [...arrived, ...missed];
     setCurrentDetails(targets.map(describe).join('\n'));
-    if (targets.some((target) => target.verified)) return { setId, storedBytes, targets };
+    if (targets.some((target) => target.verified)) return { setId, setKind, storedBytes, targets };
     throw failure('unavailable', `No target has a verified set: ${targets.map(describe).join('; ')}`);
   } catch (error) {
     throw explained(error);

@@ -2,6 +2,7 @@
 import type { DataReport, Evaluation, GateResult } from '../domain/evaluation.ts';
 import type { Algorithm } from '../domain/definition.ts';
 import type { ApproverRole } from '../domain/approver-role.ts';
+import type { SetKind } from '../domain/recovery/manifest.ts';
 import type { Outcome } from '../domain/rollout/events.ts';
 import type { PlanOverrides, Strategy } from '../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
@@ -224,6 +225,8 @@ export interface BackupPlatformInput {
 
 export interface BackupPlatformResult {
   readonly setId: string;
+  /** `logical`: rows of one moment, without log after it; the database allows this user no replication. */
+  readonly setKind: SetKind;
   /** Packed and sealed, without artefacts. */
   readonly storedBytes: number;
   readonly targets: readonly BackupTargetResult[];

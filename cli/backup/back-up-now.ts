@@ -58,6 +58,13 @@ function report(session: Session, result: BackupPlatformResult): ExitCode {
   const { style } = session.terminal;
   session.answer(result, [
     `${result.setId}, ${(result.storedBytes / 1e6).toFixed(1)} MB`,
+    ...(result.setKind === 'logical'
+      ? [
+          style.yellow(
+            '  logical copy: it restores to its own moment only, as the database allows this user no replication',
+          ),
+        ]
+      : []),
     ...result.targets.map(({ target, verified, problem, artefacts }) => {
       const detail = problem === null ? '' : ` (${problem})`;
       return verified

@@ -1,4 +1,5 @@
 import { DomainError } from '../../domain/errors.ts';
+import type { BackupManifest } from '../../domain/recovery/manifest.ts';
 import { newIdentity } from '../../recovery/vault/keys.ts';
 import { holdSet, markVerified } from '../../recovery/vault/mark-set.ts';
 import { pruneSets } from '../../recovery/vault/prune-sets.ts';
@@ -24,10 +25,14 @@ export async function list(session: Session, options: BackupOptions): Promise<un
   );
   const sets = found.flat().sort((a, b) => (a.setId < b.setId ? 1 : -1));
   const { style, width } = session.terminal;
-  const columns = ['set', 'target', 'size', 'state', 'label'].map((title) => ({ title, shrink: title === 'label' }));
+  const columns = ['set', 'target', 'kind', 'size', 'state', 'label'].map((title) => ({
+    title,
+    shrink: title === 'label',
+  }));
   const rows = sets.map((set) => [
     set.setId,
     set.target,
+    set.manifest?.setKind ?? '',
     megabytes(set.storedBytes),
     stateOf(set),
     set.manifest?.label ?? '',
@@ -37,6 +42,7 @@ export async function list(session: Session, options: BackupOptions): Promise<un
     {
       sets: sets.map(({ manifest, problem, ...rest }) => ({
         ...rest,
+        kind: manifest?.setKind ?? null,
         label: manifest?.label ?? null,
         problem: problem?.message ?? null,
       })),
@@ -70,6 +76,7 @@ export async function show(session: Session, setId: string, options: BackupOptio
           'database',
           `PostgreSQL ${set.postgres.major}, ${set.setKind}, log ${set.postgres.startLsn} to ${set.postgres.endLsn}`,
         ],
+        ['restores to', restoresTo(set)],
         ['files', `${set.files.length}, ${megabytes(stored)} stored (${set.compression})`],
         ['artefacts', String(set.artefacts.length)],
         ['models', set.golden.map((golden) => `${golden.model} ${golden.version}`).join(', ')],
@@ -78,6 +85,13 @@ export async function show(session: Session, setId: string, options: BackupOptio
       session.terminal.style,
     ),
   );
+}
+
+/** How far a set reaches by itself, in words. */
+function restoresTo({ setKind, finishedAt }: Pick<BackupManifest, 'setKind' | 'finishedAt'>): string {
+  return setKind === 'logical'
+    ? `${finishedAt}, this moment only: it is a copy of rows, on which no log can be replayed`
+    : `${finishedAt}, and any later moment up to which its log is in the target`;
 }
 
 export async function verify(session: Session, wanted: string | null, options: BackupOptions): Promise<ExitCode> {
@@ -96,6 +110,7 @@ export async function verify(session: Session, wanted: string | null, options: B
           style.green(
             `${setId} is whole: ${found.files} files, ${found.artefacts} artefacts, ${megabytes(found.bytesRead)} read, ${seen}`,
           ),
+          ...(found.setKind === 'logical' ? ['  a logical copy: it restores to its own moment only'] : []),
         ]
       : [style.red(`${setId} is damaged`), ...found.problems.map(({ field, message }) => `  ${field}: ${message}`)];
   session.answer(found, lines);

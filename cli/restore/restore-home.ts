@@ -80,6 +80,7 @@ function previewDocument({ plan, set, windows }: RestorePreview, target: VaultTa
   return {
     target: target.address,
     set: set.setId,
+    set_kind: set.setKind,
     set_finished_at: set.finishedAt,
     timeline: plan.timeline,
     restorable: windows,
@@ -92,8 +93,10 @@ function previewDocument({ plan, set, windows }: RestorePreview, target: VaultTa
 function previewLines({ plan, set, windows }: RestorePreview, target: VaultTarget): readonly string[] {
   return [
     `Target      ${target.address}`,
-    `Set         ${set.setId} of ${set.finishedAt}, ${String(set.files.length)} files, ${String(set.artefacts.length)} artefacts`,
-    `Log         ${String(plan.pieces.length)} pieces on timeline ${String(plan.timeline)}, the newest of ${new Date(plan.window.toMs).toISOString()}`,
+    `Set         ${set.setId} (${set.setKind}) of ${set.finishedAt}, ${String(set.files.length)} files, ${String(set.artefacts.length)} artefacts`,
+    set.setKind === 'logical'
+      ? 'Log         none: a logical copy restores to its own moment only'
+      : `Log         ${String(plan.pieces.length)} pieces on timeline ${String(plan.timeline)}, the newest of ${new Date(plan.window.toMs).toISOString()}`,
     `Restorable  ${windows[0] ?? 'the sets alone'}`,
     ...windows.slice(1).map((window) => `            ${window}`),
   ];
@@ -104,7 +107,9 @@ function reportLines(report: RestoreReport): readonly string[] {
   const rows = Object.values(checks.rows).reduce((sum, n) => sum + n, 0);
   return [
     `Restored in ${(report.tookMs / 1000).toFixed(1)} s: ${String(rows)} rows in ${String(checks.tables)} tables, ${String(checks.artefacts)} artefacts`,
-    `Log         replayed to ${reachedLsn} of ${shippedLsn} shipped${cutOffBytes === 0 ? '' : `; the last ${String(cutOffBytes)} bytes hold no whole record`}`,
+    report.setKind === 'logical'
+      ? `Log         none: restored to ${report.newestShippedAt}, the moment of the logical copy`
+      : `Log         replayed to ${reachedLsn} of ${shippedLsn} shipped${cutOffBytes === 0 ? '' : `; the last ${String(cutOffBytes)} bytes hold no whole record`}`,
     `Models      ${checks.golden.map((g) => `${g.model} version ${String(g.version)}: ${String(g.rows)} golden rows as before`).join('; ') || 'none in production'}`,
     `Epoch       ${String(epoch.epoch)}`,
     ...epoch.rollouts.map((rollout) => `Rollout     ${rollout.model}: ${rollout.reason}`),

@@ -22,6 +22,7 @@ export interface BackupManifest {
   readonly setKind: SetKind;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
+  /** When the copy of the database was complete; of a logical set the moment of its snapshot, which it brings back. */
   readonly finishedAt: string;
   /** What began it: a schedule, or who asked. */
   readonly requestedBy: string;

@@ -71,8 +71,11 @@ function baseFolder(home: string, user: SystemUser | null, say: (line: string) =
   return base;
 }
 
-/** Works in a draft folder and renames it at the end, so that a killed start never leaves half a database. */
-async function initialise(
+/**
+ * Makes an empty database in `dataDir`. Works in a draft folder beside it and renames that at the end, so that a killed
+ * start never leaves half a database.
+ */
+export async function initialise(
   programs: PostgresPrograms,
   dataDir: string,
   password: string,

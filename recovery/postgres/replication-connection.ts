@@ -7,7 +7,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export type Row = Readonly<Record<string, string | null>>;
 
 /** The driver's connection, with the two members of the copy protocol that its types leave out. */
-interface CopyConnection extends Connection {
+export interface CopyConnection extends Connection {
   sendCopyFromChunk(chunk: Uint8Array): void;
   endCopyFrom(): void;
 }
@@ -19,6 +19,8 @@ export interface CopyStream {
   send(message: Uint8Array): void;
   /** Result sets around the copy: those before it as soon as the first message came, all of them at the end. */
   readonly results: readonly (readonly Row[])[];
+  /** What the server said at the end of the last command, for example `COPY 7`; empty before. */
+  readonly tag: string;
 }
 
 export interface ReplicationConnection {
@@ -72,10 +74,11 @@ function asText(value: unknown): string | null {
 }
 
 /** A query object of the driver, which calls these members as messages arrive. */
-function startCopy(client: Client, connection: CopyConnection, text: string): CopyStream {
+export function startCopy(client: Client, connection: CopyConnection, text: string): CopyStream {
   const queue: ByteQueue<Buffer> = createByteQueue<Buffer>(connection.stream);
   const results: Row[][] = [];
   let names: string[] = [];
+  let tag = '';
   const onEnd = (): void => queue.end(new DomainError('unavailable', 'The database ended the connection'));
   connection.once('end', onEnd);
   client.query({
@@ -91,22 +94,28 @@ function startCopy(client: Client, connection: CopyConnection, text: string): Co
     },
     // The driver uses its buffer again: what is kept is a copy.
     handleCopyData: ({ chunk }: { chunk: Buffer }) => queue.push(Buffer.from(chunk), chunk.byteLength),
-    handleCommandComplete: () => undefined,
+    handleCommandComplete: (message: { text?: string }) => (tag = message.text ?? ''),
     handleReadyForQuery: () => {
       connection.removeListener('end', onEnd);
       queue.end();
     },
     handleError: (error: Error) => queue.end(explain(error)),
   } as unknown as { submit: (on: Connection) => void });
-  return { take: () => queue.take(), send: (message) => connection.sendCopyFromChunk(message), results };
+  return {
+    take: () => queue.take(),
+    send: (message) => connection.sendCopyFromChunk(message),
+    results,
+    get tag() {
+      return tag;
+    },
+  };
 }
 
 function explain(error: unknown): Error {
   if (error instanceof DomainError) return error;
   const { code, message } = error as { code?: string; message?: string };
   const what = message ?? String(error);
-  // Classes: 28 authorisation, 42501 privilege, 53300 and 55000 states that an administrator changes.
-  if (code !== undefined && /^(28...|42501)$/.test(code)) {
+  if (code !== undefined && allowsNoReplication(code, what)) {
     return new DomainError('refused', `The database allows this user no replication: ${what}`, [
       { field: 'DATABASE_URL', message: 'needs a user with REPLICATION and a pg_hba line for it, or a logical copy' },
     ]);
@@ -115,4 +124,15 @@ function explain(error: unknown): Error {
     return Object.assign(new DomainError('unavailable', `The database says: ${what}`), { sqlState: code });
   }
   return new DomainError('unavailable', `The database cannot be reached: ${what}`);
+}
+
+/**
+ * 28: authorisation, 42501: privilege. The others are states that only an administrator changes: no senders at all
+ * (53300 is also the answer while all are taken), a log too short for a backup, a pooler that knows no replication.
+ */
+function allowsNoReplication(code: string, message: string): boolean {
+  if (/^(28...|42501)$/.test(code)) return true;
+  if (code === '53300') return /max_wal_senders.*currently 0\)/.test(message);
+  if (code === '55000') return /WAL level/i.test(message);
+  return code === '08P01' && /replication/.test(message);
 }

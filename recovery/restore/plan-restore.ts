@@ -3,7 +3,7 @@ import { formatLsn, segmentStart, type Lsn } from '../postgres/lsn.ts';
 import { parseHistory, type Ancestor } from '../postgres/timelines.ts';
 import type { RestorePoint, WalPiece } from '../postgres/wal-store.ts';
 
-/** A physical set, as far as a plan needs it. */
+/** A set, as far as a plan needs it. */
 export interface PlannedSet {
   readonly setId: string;
   readonly timeline: number;
@@ -11,6 +11,8 @@ export interface PlannedSet {
   readonly stopLsn: Lsn;
   /** Epoch ms: from then on the set can be restored. */
   readonly finishedAtMs: number;
+  /** Rows of one moment, on which no log can be replayed. Default false. */
+  readonly logical?: boolean;
 }
 
 /** What the sets and the log in a target allow. */
@@ -73,7 +75,7 @@ export function restorableWindows(sources: RestoreSources): readonly RestoreWind
 export function planRestore(sources: RestoreSources, wish: RestoreWish): RestorePlan {
   const all = reaches(sources);
   if (all.length === 0) {
-    throw new DomainError('notFound', 'This target holds no physical backup set', [
+    throw new DomainError('notFound', 'This target holds no backup set', [
       { field: 'target', message: 'nothing to restore', allowed: ['a target that `sluice backup list` shows sets in'] },
     ]);
   }
@@ -157,9 +159,10 @@ export function describeWindows(windows: readonly RestoreWindow[]): readonly str
     if (last !== undefined && fromMs <= last.toMs) last.toMs = Math.max(last.toMs, toMs);
     else spans.push({ fromMs, toMs });
   }
-  return spans
-    .reverse()
-    .map(({ fromMs, toMs }) => `${new Date(fromMs).toISOString()} to ${new Date(toMs).toISOString()}`);
+  return spans.reverse().map(({ fromMs, toMs }) => {
+    const [from, to] = [fromMs, toMs].map((ms) => new Date(ms).toISOString());
+    return from === to ? `${String(from)} (this moment only)` : `${String(from)} to ${String(to)}`;
+  });
 }
 
 /**
@@ -193,6 +196,7 @@ function follow(set: PlannedSet, chain: Chain, { pieces, segmentBytes }: Restore
   const steps = [...chain.ancestors, { timeline: chain.timeline, switchLsn: null }];
   const first = steps.findIndex((step) => step.timeline === set.timeline);
   if (first === -1) return null;
+  if (set.logical === true) return chain.timeline === set.timeline ? momentOf(set) : null;
   let at = segmentStart(set.stopLsn, segmentBytes);
   let toMs = set.finishedAtMs;
   const used: WalPiece[] = [];
@@ -214,6 +218,12 @@ function follow(set: PlannedSet, chain: Chain, { pieces, segmentBytes }: Restore
   const endLsn = at > set.stopLsn ? at : set.stopLsn;
   const window = { setId: set.setId, timeline: chain.timeline, fromMs: set.finishedAtMs, toMs, endLsn };
   return { set, window, pieces: used };
+}
+
+/** What a logical set brings back: its own moment, whatever log there is. */
+function momentOf(set: PlannedSet): Reach {
+  const { setId, timeline, finishedAtMs, stopLsn } = set;
+  return { set, pieces: [], window: { setId, timeline, fromMs: finishedAtMs, toMs: finishedAtMs, endLsn: stopLsn } };
 }
 
 /** The fewest pieces that hold the log from a position on, up to `until` or the first gap. */

@@ -69,12 +69,12 @@ export async function recoverServer(options: RecoveryOptions): Promise<Recovered
   const place: Place = { options, user, programs, socketDir };
   let ranToEnd = false;
   try {
-    let server = await start(place, targetSettings(options.plan));
+    let server = await start(place, options.plan, targetSettings(options.plan));
     if (server === null) {
       // The last change is older than the wished moment: the newest state is the state at that moment.
       if (options.plan.wish.kind !== 'moment') throw neverReached(options);
       ranToEnd = true;
-      server = await start(place, {});
+      server = await start(place, options.plan, {});
       if (server === null) throw neverReached(options);
     }
     const { timeline, readTimeline, reachedLsn } = readEnd(options.dataDir, await currentTimeline(place));
@@ -96,11 +96,32 @@ export async function recoverServer(options: RecoveryOptions): Promise<Recovered
   }
 }
 
+/** Starts a server on files that need no recovery, for its owner alone; it is the caller's to stop. */
+export async function serveScratch(
+  options: Omit<RecoveryOptions, 'plan'>,
+): Promise<Pick<RecoveredServer, 'databaseUrl' | 'stop'>> {
+  const user = postgresUser();
+  const programs = postgresPrograms(user, options.scratchDir, options.say ?? (() => undefined));
+  const socketDir = mkdtempSync(join(tmpdir(), 'sluice-pg-'));
+  if (user !== null) chownSync(socketDir, user.uid, user.gid);
+  const place: Place = { options, user, programs, socketDir };
+  const clear = (): void => rmSync(socketDir, { recursive: true, force: true });
+  try {
+    const server = await run(place, writeSettings(place, {}));
+    if (server === null) throw new DomainError('internal', 'The new database asks for a recovery');
+    const stop = (): Promise<void> => server.stop().then(clear);
+    return { databaseUrl: addressOf(place), stop };
+  } catch (error) {
+    clear();
+    throw error;
+  }
+}
+
 /** How servers of this kind are stopped, for those that a killed run left. */
 export const SCRATCH_SERVER = { name: 'postgres', stop: STOP, runDir: (scratchDir: string) => join(scratchDir, 'run') };
 
 interface Place {
-  readonly options: RecoveryOptions;
+  readonly options: Omit<RecoveryOptions, 'plan'>;
   readonly user: SystemUser | null;
   readonly programs: PostgresPrograms;
   readonly socketDir: string;
@@ -136,14 +157,24 @@ function momentText(atMs: number): string {
 }
 
 /** @returns `null` when the log ended before the target */
-async function start(place: Place, target: Record<string, string>): Promise<ServiceProcess | null> {
-  const { options, user, programs } = place;
-  const { dataDir, scratchDir } = options;
-  if (options.plan.wish.kind === 'moment' && target['recovery_target_timeline'] === undefined)
-    target = { recovery_target_timeline: String(options.plan.timeline) };
+async function start(
+  place: Place,
+  plan: RecoveryOptions['plan'],
+  target: Record<string, string>,
+): Promise<ServiceProcess | null> {
+  const { options, user } = place;
+  const { dataDir } = options;
+  if (plan.wish.kind === 'moment' && target['recovery_target_timeline'] === undefined)
+    target = { recovery_target_timeline: String(plan.timeline) };
   const settings = writeSettings(place, target);
   writeFileSync(join(dataDir, 'recovery.signal'), '', { mode: 0o600 });
   if (user !== null) chownSync(join(dataDir, 'recovery.signal'), user.uid, user.gid);
+  return run(place, settings);
+}
+
+async function run(place: Place, settings: string): Promise<ServiceProcess | null> {
+  const { options, user, programs } = place;
+  const { dataDir, scratchDir } = options;
   const server = await spawnService({
     name: SCRATCH_SERVER.name,
     command: programs.postgres,

@@ -3,14 +3,15 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtefactStore } from '../../domain/artefacts.ts';
 import { DomainError } from '../../domain/errors.ts';
-import type { BackupManifest } from '../../domain/recovery/manifest.ts';
+import type { BackupManifest, SetKind } from '../../domain/recovery/manifest.ts';
 import { stopLeftOver } from '../../infra/processes/pid-file.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { checkRestored, referencedArtefacts, type CheckReport } from './check-restored.ts';
 import { fetchArtefacts } from './fetch-artefacts.ts';
 import { describeWindows, planRestore, restorableWindows, type RestorePlan, type RestoreWish } from './plan-restore.ts';
 import { SCRATCH_SERVER } from './recover-server.ts';
-import { restoreDatabase, type RestoredDatabase } from './restore-database.ts';
+import { restoreDatabase, type RestoredDatabase, type RestorePhase } from './restore-database.ts';
+import { restoreLogical } from './restore-logical.ts';
 import { readTarget, type RestoreTarget, type TargetContents } from './restore-target.ts';
 
 /** Free space wanted beyond the database and its log: for what recovery itself writes. */
@@ -44,6 +45,8 @@ export interface RestorePreview {
 
 export interface RestoredState {
   readonly setId: string;
+  /** A logical set brings back its own moment alone: nothing that came after it. */
+  readonly setKind: SetKind;
   readonly target: string;
   /** Timeline that was followed, and the one that the restored database writes. */
   readonly timeline: number;
@@ -85,16 +88,19 @@ export async function restoreAndCheck(
   const totalBytes = set.files.reduce((sum, file) => sum + file.bytes, 0);
   await requireSpace(place.scratchDir, totalBytes + plan.pieces.reduce((n, p) => n + Number(p.end - p.start), 0));
   const signal = request.signal === undefined ? {} : { signal: request.signal };
-  const database = await restoreDatabase({
+  const { store: wal, sources } = contents;
+  const common = {
     plan,
     source: await request.target.open(set),
-    store: contents.store,
-    histories: contents.sources.histories,
-    segmentBytes: contents.sources.segmentBytes,
     ...place,
-    onProgress: (phase, done) => say(phase, done, phase === 'unpack' ? totalBytes : 0),
+    onProgress: (phase: RestorePhase, done: number) => say(phase, done, phase === 'unpack' ? totalBytes : 0),
     ...signal,
-  });
+  };
+  const { histories, segmentBytes } = sources;
+  const database =
+    set.setKind === 'logical'
+      ? await restoreLogical(common)
+      : await restoreDatabase({ ...common, store: wal, histories, segmentBytes });
   try {
     const referenced = await referencedArtefacts(database.databaseUrl);
     say('artefacts', 0, referenced.digests.length);
@@ -112,12 +118,13 @@ export async function restoreAndCheck(
 
 function describe(
   { target }: RestoreRequest,
-  { plan, windows }: RestorePreview,
+  { plan, set, windows }: RestorePreview,
   database: RestoredDatabase,
   checks: CheckReport,
 ): RestoredState {
   return {
     setId: plan.setId,
+    setKind: set.setKind,
     target: target.address,
     timeline: database.readTimeline,
     newTimeline: database.timeline,

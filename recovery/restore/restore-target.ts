@@ -25,26 +25,27 @@ export interface TargetContents {
 }
 
 /**
- * Reads what a target has of one database server: the one of its newest physical set unless another is named.
+ * Reads what a target has of one database server: the one of its newest set unless another is named.
  * @throws DomainError `notFound` when there is no such set
  */
 export async function readTarget(target: RestoreTarget, systemId?: string): Promise<TargetContents> {
-  const manifests = (await target.sets()).filter((set) => set.setKind === 'physical');
+  const manifests = await target.sets();
   const wanted = systemId ?? manifests.at(-1)?.postgres.systemIdentifier;
   const own = manifests.filter((set) => set.postgres.systemIdentifier === wanted);
   if (wanted === undefined || own.length === 0) {
-    throw new DomainError('notFound', `${target.address} holds no physical backup set`, [
+    throw new DomainError('notFound', `${target.address} holds no backup set`, [
       { field: 'target', message: 'nothing to restore', allowed: ['a target that `sluice backup list` shows sets in'] },
     ]);
   }
   const store = await target.wal(wanted);
   const [pieces, histories, points] = await Promise.all([store.pieces(), store.histories(), store.points()]);
-  const sets = own.map(({ setId, postgres, finishedAt }) => ({
+  const sets = own.map(({ setId, setKind, postgres, finishedAt }) => ({
     setId,
     timeline: postgres.timeline,
     startLsn: parseLsn(postgres.startLsn),
     stopLsn: parseLsn(postgres.endLsn),
     finishedAtMs: Date.parse(finishedAt),
+    logical: setKind === 'logical',
   }));
   return {
     systemId: wanted,

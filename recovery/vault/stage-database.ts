@@ -1,8 +1,11 @@
 import type { ArtefactStore, Digest } from '../../domain/artefacts.ts';
-import type { BackupManifest, GoldenPrediction } from '../../domain/recovery/manifest.ts';
+import type { BackupManifest, GoldenPrediction, PostgresFacts } from '../../domain/recovery/manifest.ts';
 import type { ArtefactManifest } from '../../models/manifest.ts';
+import { LOGICAL_PREFIX } from '../logical/logical-index.ts';
+import { stageLogical } from '../logical/stage-logical.ts';
 import { takeBaseBackup } from '../postgres/base-backup.ts';
 import { formatLsn } from '../postgres/lsn.ts';
+import { isForbidden } from '../postgres/slot-owner.ts';
 import { countRows, referencedArtefacts, withClient, type ReferencedArtefacts } from '../restore/check-restored.ts';
 import type { SetSink } from './set-sink.ts';
 import type { StagedSet } from './stage-set.ts';
@@ -21,50 +24,68 @@ export interface StageDatabaseOptions {
   readonly artefacts: Pick<ArtefactStore, 'read'>;
 }
 
-/** Bytes of all databases of the server. */
+/** Bytes of all databases of the server that this user may look at; a managed one hides its own. */
 export function databaseBytes(databaseUrl: string): Promise<number> {
   return withClient(databaseUrl, async (client) => {
     const { rows } = await client.query<{ bytes: string }>(
-      'select sum(pg_database_size(oid)) as bytes from pg_database',
+      `select sum(pg_database_size(oid)) as bytes from pg_database where has_database_privilege(oid, 'connect')`,
     );
     return Number(rows[0]?.bytes ?? 0);
   });
 }
 
-/** Takes the physical copy into the set, unless an earlier attempt did; then reads what it refers to. */
+/**
+ * Takes a copy into the set, unless an earlier attempt did; then reads what it refers to. Physical where the server
+ * allows a replication connection; else the rows of one snapshot.
+ */
 export async function stageDatabase(set: StagedSet, sink: SetSink, options: StageDatabaseOptions): Promise<void> {
   if ((await set.recall('database')) !== null) return;
-  const { databaseUrl } = options;
   // A half copy is of no use: files of one attempt belong together, so all are taken anew.
-  await set.drop('postgres/');
+  for (const prefix of ['postgres/', LOGICAL_PREFIX]) await set.drop(prefix);
+  const copied = await copyPhysical(set, sink, options).catch(async (error: unknown) => {
+    if (!isForbidden(error)) throw error;
+    await set.drop('postgres/');
+    return copyLogical(sink, options);
+  });
+  // Read after the copy: whatever a row of it names was stored before that row.
+  const references = await readReferences(options);
+  const facts: DatabaseFacts = {
+    ...copied,
+    digests: references.digests,
+    golden: goldenOf(references.referenced, references.manifests),
+  };
+  await set.remember('database', facts);
+}
+
+type CopiedDatabase = Omit<DatabaseFacts, 'digests' | 'golden'>;
+
+async function copyPhysical(
+  set: StagedSet,
+  sink: SetSink,
+  { databaseUrl }: StageDatabaseOptions,
+): Promise<CopiedDatabase> {
   const taken = await takeBaseBackup(
     { databaseUrl, label: set.setId, signal: sink.signal },
     async ({ name, stream }) => {
       await sink.add(`postgres/${name}`, stream);
     },
   );
-  // Read after the copy: whatever a row of it names was stored before that row.
-  const [rowCounts, references, server] = await Promise.all([
-    countRows(databaseUrl),
-    readReferences(options),
-    describeServer(databaseUrl),
-  ]);
-  const facts: DatabaseFacts = {
-    setKind: 'physical',
-    finishedAt: new Date().toISOString(),
-    schemaVersion: server.schemaVersion,
-    postgres: {
-      major: server.major,
-      systemIdentifier: taken.systemId,
-      timeline: taken.timeline,
-      startLsn: formatLsn(taken.startLsn),
-      endLsn: formatLsn(taken.stopLsn),
-    },
-    rowCounts,
-    digests: references.digests,
-    golden: goldenOf(references.referenced, references.manifests),
+  const [rowCounts, server] = await Promise.all([countRows(databaseUrl), describeServer(databaseUrl)]);
+  const postgres: PostgresFacts = {
+    major: server.major,
+    systemIdentifier: taken.systemId,
+    timeline: taken.timeline,
+    startLsn: formatLsn(taken.startLsn),
+    endLsn: formatLsn(taken.stopLsn),
   };
-  await set.remember('database', facts);
+  const finishedAt = new Date().toISOString();
+  return { setKind: 'physical', finishedAt, schemaVersion: server.schemaVersion, postgres, rowCounts };
+}
+
+async function copyLogical(sink: SetSink, { databaseUrl }: StageDatabaseOptions): Promise<CopiedDatabase> {
+  const { snapshotAt, ...copied } = await stageLogical(databaseUrl, sink);
+  // The moment that it brings back: what came later is not in it, however long the copy took.
+  return { setKind: 'logical', finishedAt: snapshotAt, ...copied };
 }
 
 export interface References {

@@ -11,9 +11,12 @@ import { withFailures } from '../../../activities/failures.ts';
 import { createFolderArtefactStore } from '../../../adapters/folder-artefact-store.ts';
 import { createFolderStore } from '../../../adapters/object-stores/folder-store.ts';
 import { migrate } from '../../../db/migrate.ts';
+import { platformTables } from '../../../db/platform-tables.ts';
 import { DEFAULT_RETENTION } from '../../../domain/recovery/retention.ts';
 import { newIdentity } from '../../../recovery/vault/keys.ts';
 import { loadSigner } from '../../../recovery/vault/sign-manifest.ts';
+import { previewRestore } from '../../../recovery/restore/restore-and-check.ts';
+import { placeRestored, stageRestore } from '../../../recovery/restore/restore-platform.ts';
 import { createVaultTarget, type VaultTarget } from '../../../recovery/vault/vault-target.ts';
 import type { VaultKeys } from '../../../recovery/vault/vault-keys.ts';
 import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
@@ -21,8 +24,9 @@ import { backupPlatform } from '../../../workflows/backup-platform.ts';
 import type { BackupPlatformResult } from '../../../workflows/messages.ts';
 import { DefaultLogger } from '@temporalio/worker';
 import { quiet } from '../../workflow/environment.ts';
+import { query } from '../../support/query.ts';
 import { createPlatformWorld, type PlatformWorld } from './platform-world.ts';
-import { remove } from './restore-world.ts';
+import { remove, startServer } from './restore-world.ts';
 
 let world: PlatformWorld;
 let dir: string;
@@ -56,6 +60,40 @@ function depsFor(targets: Readonly<Record<string, VaultTarget>>, change: Partial
     onVerified: (name, setId, ok) => verified.push(`${name} ${setId} ${String(ok)}`),
     ...change,
   };
+}
+
+/** Everything that a text form can get wrong; one row of today, one of yesterday, one of a day without a partition. */
+const AWKWARD_ROWS = `
+  insert into audit_log(actor, action, subject, reason, details)
+  values ('a', 'b', 'c', E'tab\\t newline\\n back\\\\slash \\\\N \\\\. é 漢 😀 "quoted"', '{"a":[1,2.5,null,"x\\\\n"]}');
+  insert into predictions(request_id, created_at, model, version, variant, features, probability, label, risk, latency_ms)
+  select gen_random_uuid(), at, 'tiny', 1, 'champion', '{"x":1}', 0.1 + 0.2, 'no', 'low', 1.1
+  from unnest(array[now(), now() - interval '1 day', now() - interval '40 days']) at;`;
+
+/** A user as managed servers give it: it owns nothing of the server, and may not replicate. */
+async function withoutReplication(databaseUrl: string): Promise<string> {
+  await query(
+    databaseUrl,
+    `create role managed login password 'managed';
+     grant usage on schema public, drizzle to managed;
+     grant select on all tables in schema public, drizzle to managed;
+     grant select on all sequences in schema public to managed`,
+  );
+  const url = new URL(databaseUrl);
+  url.username = 'managed';
+  url.password = 'managed';
+  return url.href;
+}
+
+/** Of the rows of each table that a restore leaves as they were. */
+async function digestsOf(databaseUrl: string): Promise<readonly unknown[]> {
+  const kept = ['models', 'model_versions', 'model_aliases', 'predictions', 'gate_reports', 'api_keys', 'feedback'];
+  const each = kept.map(
+    (table) =>
+      `select '${table}' as name, count(*)::int as n, md5(string_agg(t::text, '|' order by t::text)) from ${table} t`,
+  );
+  const audited = `select 'audit' as name, count(*)::int, md5(string_agg(t::text, '|' order by t::text)) from audit_log t where actor = 'a'`;
+  return query(databaseUrl, [...each, audited].join(' union all '));
 }
 
 /** Runs one backup with a worker of its own. */
@@ -152,5 +190,47 @@ describe('the workflow backupPlatform', () => {
     expect(copies).toBeGreaterThanOrEqual(4);
     const sets = await near.find();
     expect(sets.map((set) => set.setId)).toEqual([result.setId]);
+  });
+
+  it('copies the rows of one moment where the database allows no replication, and brings them back elsewhere', async () => {
+    const { databaseUrl } = world.running.server;
+    await world.running.query(AWKWARD_ROWS);
+    const near = target('managed');
+    const managed = await withoutReplication(databaseUrl);
+    const result = await backUpNow(withFailures(createBackupActivities(depsFor({ near }, { databaseUrl: managed }))));
+    expect(result).toMatchObject({ setKind: 'logical', targets: [{ verified: true }] });
+    const [set] = await near.sets();
+    expect(set).toMatchObject({ setKind: 'logical', rowCounts: { 'public.models': 1, 'public.predictions': 3 } });
+    // What others keep in the same database is not the platform's.
+    expect(Object.keys(set?.rowCounts ?? {}).sort()).toEqual(platformTables().map((table) => `public.${table}`));
+    const atMs = Date.parse(set?.finishedAt ?? '');
+    const wish = { kind: 'moment', atMs: atMs + 1_000 } as const;
+    await expect(previewRestore({ target: near, wish })).rejects.toMatchObject({
+      problems: [{ allowed: [`${set?.finishedAt ?? ''} (this moment only)`, 'latest'] }],
+    });
+    expect((await previewRestore({ target: near, wish: { kind: 'moment', atMs } })).plan.setId).toBe(set?.setId);
+    const before = await digestsOf(databaseUrl);
+
+    await world.running.stop();
+    remove(world.running.home);
+    const home = join(world.folder, 'after');
+    const common = { target: near, home, artefactDir: join(home, 'artefacts'), epochAbove: 0, by: 'test' };
+    await mkdir(home);
+    const report = await stageRestore({ ...common, wish: { kind: 'latest' }, restoreId: 'logical' });
+    expect(report).toMatchObject({ setKind: 'logical', epoch: { epoch: 2, models: ['tiny'] } });
+    expect(report.checks.golden).toMatchObject([{ model: 'tiny', version: 1 }]);
+    expect(placeRestored(home)).toBe(true);
+    const restored = await startServer(home);
+    try {
+      expect(await digestsOf(restored.server.databaseUrl)).toEqual(before);
+      expect(await restored.query('select generation from routing')).toEqual([{ generation: 2_000_000 }]);
+      // Sequences go on after the last number, and the partitions of the days are there.
+      expect(await restored.query(`select nextval('audit_log_id_seq')::int > max(id) as on from audit_log`)).toEqual([
+        { on: true },
+      ]);
+      expect(await restored.query('select count(*)::int as n from predictions_default')).toEqual([{ n: 1 }]);
+    } finally {
+      await restored.stop();
+    }
   });
 });

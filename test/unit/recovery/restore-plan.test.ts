@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SEGMENT_BYTES, formatLsn, parseLsn, segmentName } from '../../../recovery/postgres/lsn.ts';
 import { parseWish } from '../../../recovery/restore/parse-wish.ts';
-import { planRestore, restorableWindows, type RestoreSources } from '../../../recovery/restore/plan-restore.ts';
+import {
+  describeWindows,
+  planRestore,
+  restorableWindows,
+  type RestoreSources,
+} from '../../../recovery/restore/plan-restore.ts';
 
 const S = BigInt(SEGMENT_BYTES);
 const set = (setId: string, timeline: number, segment: number, finishedAtMs: number) => ({
@@ -58,13 +63,28 @@ describe('the plan of a restore', () => {
     expect(planRestore(all, { kind: 'moment', atMs: 2_500 }).timeline).toBe(1);
   });
 
+  it('brings a logical set back to its own moment alone, and prefers whatever is newer', () => {
+    const logical = { ...set('rows', 1, 5, 5_000), logical: true };
+    const physical = set('files', 1, 2, 1_000);
+    const pieces = [whole(1, 2, 2_000)];
+    const all = sources({ sets: [physical, logical], pieces });
+    expect(planRestore(all, { kind: 'latest' })).toMatchObject({ setId: 'rows', pieces: [], window: { toMs: 5_000 } });
+    expect(planRestore(all, { kind: 'moment', atMs: 5_000 }).setId).toBe('rows');
+    expect(planRestore(all, { kind: 'moment', atMs: 1_500 }).setId).toBe('files');
+    for (const atMs of [4_999, 5_001]) expect(() => planRestore(all, { kind: 'moment', atMs })).toThrow(/outside/);
+    expect(describeWindows(restorableWindows(all))[0]).toBe('1970-01-01T00:00:05.000Z (this moment only)');
+    // Log that goes on after it does not make it reach further.
+    const later = sources({ sets: [logical], pieces: [whole(1, 5, 9_000)] });
+    expect(() => planRestore(later, { kind: 'moment', atMs: 9_000 })).toThrow(/outside/);
+  });
+
   it('names the restore points that are there', () => {
     const pieces = [whole(1, 2, 2_000)];
     const points = [{ name: 'before-release', timeline: 1, lsn: S * 2n + 500n, atMs: 1_500 }];
     const all = sources({ sets: [set('a', 1, 2, 1_000)], pieces, points });
     expect(planRestore(all, { kind: 'point', name: 'before-release' }).setId).toBe('a');
     expect(() => planRestore(all, { kind: 'point', name: 'other' })).toThrow(/no restore point "other"/);
-    expect(() => planRestore(sources({}), { kind: 'latest' })).toThrow(/holds no physical backup set/);
+    expect(() => planRestore(sources({}), { kind: 'latest' })).toThrow(/holds no backup set/);
   });
 });
 
