@@ -4,6 +4,7 @@ import { readRecoveryStatus } from '../adapters/recovery-status.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { createFleetAnswers } from './cluster/fleet-answers.ts';
 import type { Exit, Fleet, ServingProcess } from './cluster/fleet.ts';
+import { createConnectionBalance } from './cluster/connection-balance.ts';
 import { createHangWatch } from './cluster/hang-watch.ts';
 import { createMemoryWatch } from './cluster/memory-watch.ts';
 import { createRecordLosses } from './cluster/record-losses.ts';
@@ -45,6 +46,7 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   const shipper = createJournalShipper({ dir, store: database.registry.journal, bounds, log });
   const metrics = createMetrics();
   const losses = createRecordLosses(log);
+  const balance = createConnectionBalance({ fleet });
   const hangs = createHangWatch({ log });
   const memory = createMemoryWatch({ fleet, limitMb: memoryLimitMb, log });
   metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
@@ -70,6 +72,7 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
           hangs.heard(process);
           losses.note(process, state);
           memory.note(process, state);
+          balance.note(process, state.connections);
         },
         // One that is busy or gone is looked at the next time, or never again.
         () => {

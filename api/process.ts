@@ -138,8 +138,8 @@ async function main(): Promise<void> {
   const { serving, keys } = parts;
   const { metrics } = parts;
   const protection = createProtection({ limiter: createFleetLimiter(channel, metrics), metrics, now: Date.now });
-  const fleet = joinFleet({ ...parts, journal: () => journal.status(), link });
   let server: RunningServer | null = null;
+  const fleet = joinFleet({ ...parts, journal: () => journal.status(), server: () => server, link });
   let draining = false;
   const stopKeys = keys.start();
   const shutDown = async (): Promise<void> => {

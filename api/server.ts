@@ -37,6 +37,10 @@ export interface RunningServer {
   readonly port: number;
   /** Accepts nothing new, lets requests in flight end, closes what is left after the limit. */
   drain(): Promise<{ readonly clean: boolean }>;
+  /** Open connections. */
+  connections(): number;
+  /** Closes so many of those that are in use, each behind an answer that says so; their clients come back. */
+  shed(count: number): void;
 }
 
 export interface ServerOptions {
@@ -83,6 +87,8 @@ export async function startServer(fetch: FetchCallback, options: ServerOptions):
   });
   return {
     port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    shed: (count) => lane?.shed(count),
     drain: () => {
       setTimeout(() => {
         announced = true;

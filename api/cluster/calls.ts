@@ -8,6 +8,7 @@ export interface ProcessState {
   readonly pid: number;
   readonly uptimeS: number;
   readonly memoryMb: number;
+  readonly connections: number;
   readonly ready: boolean;
   readonly reasons: readonly string[];
   readonly recordsQueued: number;
@@ -55,6 +56,8 @@ export interface ProcessCalls {
   readonly state: { readonly body: null; readonly reply: ProcessState };
   readonly metrics: { readonly body: null; readonly reply: MetricsSnapshot };
   readonly refreshKeys: { readonly body: null; readonly reply: null };
+  /** Close so many connections, each behind an answer that says so. */
+  readonly shed: { readonly body: number; readonly reply: null };
   /** Close the port, answer what is in flight, and end. Replies as soon as the port is closed. */
   readonly drain: { readonly body: null; readonly reply: null };
   readonly [topic: string]: { readonly body: unknown; readonly reply: unknown };

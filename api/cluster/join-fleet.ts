@@ -2,6 +2,7 @@ import type { Metrics } from '../../adapters/metrics.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { JournalWriterStatus } from '../journal/journal-writer.ts';
 import type { KeyDirectory } from '../security/key-directory.ts';
+import type { RunningServer } from '../server.ts';
 import type { Serving } from '../serving/contract.ts';
 import type { FleetOverview, PrimaryCalls, ProcessCalls, ProcessState } from './calls.ts';
 import type { Link } from './link.ts';
@@ -16,6 +17,8 @@ export interface JoinFleetDeps {
   readonly keys: KeyDirectory;
   readonly serving: Pick<Serving, 'served' | 'status'>;
   readonly journal: () => JournalWriterStatus;
+  /** `null` until it is there. */
+  readonly server: () => Pick<RunningServer, 'connections' | 'shed'> | null;
 }
 
 /** The parts of the application that speak for all processes. */
@@ -26,10 +29,14 @@ export interface FleetMember {
 }
 
 /** Makes this process answer the primary's questions, and lets it ask for all. */
-export function joinFleet({ link, metrics, keys, serving, journal }: JoinFleetDeps): FleetMember {
+export function joinFleet({ link, metrics, keys, serving, journal, server }: JoinFleetDeps): FleetMember {
   link.answer('state', () => {
     const { spilled, failing } = journal();
-    return describeProcess(serving, { spilled, notWritable: failing });
+    return describeProcess(serving, { spilled, notWritable: failing }, server()?.connections() ?? 0);
+  });
+  link.answer('shed', (count) => {
+    server()?.shed(count);
+    return null;
   });
   link.answer('metrics', () => metrics.snapshot());
   link.answer('refreshKeys', async () => {
@@ -61,12 +68,14 @@ export function joinFleet({ link, metrics, keys, serving, journal }: JoinFleetDe
 export function describeProcess(
   serving: Pick<Serving, 'served' | 'status'>,
   journal: ProcessState['journal'],
+  connections: number,
 ): ProcessState {
   const { ready, reasons, recordsQueued, recordsDropped } = serving.status();
   return {
     pid: process.pid,
     uptimeS: Math.round(process.uptime()),
     memoryMb: Math.round(process.memoryUsage.rss() / MEGABYTE),
+    connections,
     ready,
     reasons,
     recordsQueued,

@@ -11,5 +11,5 @@ export interface LoneProcess {
 /** The overview of an API that is one process: of tests, and of whatever embeds the application. */
 export function overviewOfOne({ serving, journal }: LoneProcess): () => Promise<FleetOverview> {
   return () =>
-    Promise.resolve({ processes: [describeProcess(serving, null)], crashes: 0, journal: journal?.() ?? null });
+    Promise.resolve({ processes: [describeProcess(serving, null, 0)], crashes: 0, journal: journal?.() ?? null });
 }

@@ -28,6 +28,8 @@ export interface Lane {
   take(socket: Socket, handOver: (socket: Socket, unread: Buffer) => void): void;
   /** From now on every answer says that its connection closes behind it. */
   announceClose(): void;
+  /** The next `count` answers say so, and their connections close. */
+  shed(count: number): void;
   closeIdle(): void;
   closeAll(): void;
 }
@@ -41,11 +43,17 @@ export function prepareLane(deps: HotPathDeps): CreateLane {
     const connections = new Map<LaneConnection, (socket: Socket, unread: Buffer) => void>();
     const answers = createAnswerWriter(limits.keepAliveMs);
     let closing = false;
+    let toShed = 0;
     const host: LaneHost = {
       readHead: createHeadReader(endpointOf),
       begin: (head, wire) => new Exchange(exchangeDeps, head.endpoint, wire).begin(),
       answerText: (status, headers, requestId, json, tail) => answers.write(status, headers, requestId, json, tail),
       isClosing: () => closing,
+      sheds: () => {
+        if (toShed === 0) return false;
+        toShed -= 1;
+        return true;
+      },
       handOver: (connection, socket, unread) => {
         const give = connections.get(connection);
         connections.delete(connection);
@@ -58,6 +66,9 @@ export function prepareLane(deps: HotPathDeps): CreateLane {
       take: (socket, handOver) => void connections.set(new LaneConnection(host, socket), handOver),
       announceClose: () => {
         closing = true;
+      },
+      shed: (count) => {
+        toShed = count;
       },
       closeIdle: () => {
         for (const connection of connections.keys()) if (connection.isIdle) connection.destroy();

@@ -18,6 +18,8 @@ export interface LaneHost {
   answerText(status: number, headers: readonly string[], requestId: string, json: string, tail: AnswerTail): string;
   /** Clients are told not to come back on their connection. */
   isClosing(): boolean;
+  /** This one client is told so, as there are too many connections here. */
+  sheds(): boolean;
   /** Takes the connection for good; `unread` is what came and was not used. */
   handOver(connection: LaneConnection, socket: Socket, unread: Buffer): void;
   forget(connection: LaneConnection): void;
@@ -39,6 +41,8 @@ export class LaneConnection {
   #isLeaving = false;
   #isHalfClosed = false;
   #hasServed = false;
+  /** Its client has been told that it closes. */
+  #isLast = false;
   /** Answers that come at once do not go on with what is just being taken. */
   #isTaking = false;
 
@@ -76,9 +80,12 @@ export class LaneConnection {
     this.#socket.destroySoon();
   }
 
-  /** Whether nothing that came waits behind this answer. */
-  isNewest(wire: RawWire): boolean {
-    return this.#wires[this.#wires.length - 1] === wire && this.#unread.length === 0;
+  /** Whether the client is told with this answer that the connection closes behind it. */
+  endsWith(wire: RawWire): boolean {
+    // Something that came waits behind it.
+    if (this.#wires[this.#wires.length - 1] !== wire || this.#unread.length > 0) return false;
+    this.#isLast = this.#host.isClosing() || this.#host.sheds();
+    return this.#isLast;
   }
 
   /** Leaves the connection, with what is unread of it, to Node's server. Only while nothing is at work. */
@@ -114,7 +121,8 @@ export class LaneConnection {
 
   /** All answers are on their way. */
   #goOn(hasRoom: boolean): void {
-    if (this.#isHalfClosed || (this.#host.isClosing() && this.#unread.length === 0)) this.#socket.destroySoon();
+    const isOver = this.#isLast || this.#host.isClosing();
+    if (this.#isHalfClosed || (isOver && this.#unread.length === 0)) this.#socket.destroySoon();
     else if (hasRoom && (this.#isLeaving || this.#unread.length > 0)) this.#takeUnread();
   }
 
@@ -238,7 +246,7 @@ class RawWire implements Wire {
   send(status: number, headers: readonly string[], requestId: string, json: string): void {
     const bodyBytes = Buffer.byteLength(json);
     this.isAscii = bodyBytes === json.length;
-    const isLast = this.#host.isClosing() && this.#connection.isNewest(this);
+    const isLast = this.#connection.endsWith(this);
     this.answer = this.#host.answerText(status, headers, requestId, json, { bodyBytes, isLast });
     this.#connection.onAnswered();
   }

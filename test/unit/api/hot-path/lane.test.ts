@@ -1,71 +1,12 @@
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createHotPath } from '../../../../api/hot-path/create-hot-path.ts';
-import { prepareLane } from '../../../../api/hot-path/create-lane.ts';
-import { startServer } from '../../../../api/server.ts';
+import { describe, expect, it, vi } from 'vitest';
 import type { RunningServer } from '../../../../api/server.ts';
 import { answered, row } from '../support/samples.ts';
-import { createTestApp } from '../support/test-app.ts';
-
-const running: RunningServer[] = [];
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(running.splice(0).map((server) => server.drain()));
-  vi.useRealTimers();
-});
-
-const BODY = JSON.stringify(row);
-
-/** A server with the lane; `behind` counts what Node's own server got. */
-async function setUp() {
-  const test = await createTestApp();
-  const { serving, metrics, keys, log, protection } = test;
-  const deps = { serving, metrics, keys, log, protection };
-  const hotPath = createHotPath(deps);
-  const behind: string[] = [];
-  const server = await startServer(test.app.fetch, {
-    host: '127.0.0.1',
-    port: 0,
-    hotPath: (incoming, outgoing) => {
-      behind.push(`${incoming.method} ${incoming.url}`);
-      return hotPath(incoming, outgoing);
-    },
-    lane: prepareLane(deps),
-  });
-  const withoutLane = await startServer(test.app.fetch, { host: '127.0.0.1', port: 0, hotPath });
-  running.push(server, withoutLane);
-  const head = (more = '', length: number | string = Buffer.byteLength(BODY)) =>
-    `POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-api-key: ${test.keyOf.predict}\r\n` +
-    `${more}content-length: ${length}\r\n\r\n`;
-  return { ...test, server, withoutLane, behind, head, plain: (more = '') => head(more) + BODY };
-}
-
-/** A client that writes bytes as they are, and reads what comes back. */
-function client({ port }: { readonly port: number }, options: { allowHalfOpen?: boolean } = {}) {
-  const socket = connect({ port, host: '127.0.0.1', ...options });
-  sockets.push(socket);
-  let text = '';
-  let isOver = false;
-  socket.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
-  socket.on('close', () => (isOver = true)).on('end', () => (isOver = true));
-  socket.on('error', () => undefined);
-  const statuses = () => [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((match) => Number(match[1]));
-  return {
-    socket,
-    send: (what: string | Buffer) => void socket.write(what, 'latin1'),
-    text: () => text,
-    statuses,
-    until: (count: number) => expect.poll(() => statuses().length, { timeout: 5_000 }).toBe(count),
-    over: () => expect.poll(() => isOver, { timeout: 8_000 }).toBe(true),
-  };
-}
+import { BODY, rawClient, setUpLane } from '../support/lane-server.ts';
 
 describe('a plain request in the lane', () => {
   it("is answered without Node's server, again and again on one connection", async () => {
-    const { server, behind, plain } = await setUp();
-    const { send, until, statuses } = client(server);
+    const { server, behind, plain } = await setUpLane();
+    const { send, until, statuses } = rawClient(server);
     for (let i = 1; i <= 3; i += 1) {
       send(plain());
       await until(i);
@@ -75,11 +16,11 @@ describe('a plain request in the lane', () => {
   });
 
   it('may come in two pieces, wherever it is cut', async () => {
-    const { server, plain } = await setUp();
+    const { server, plain } = await setUpLane();
     const text = plain();
     const cuts = [1, 30, text.indexOf('\r\n\r\n') + 2, text.length - BODY.length, text.length - 3];
     for (const cut of cuts) {
-      const { socket, send, until, statuses } = client(server);
+      const { socket, send, until, statuses } = rawClient(server);
       socket.setNoDelay(true);
       send(text.slice(0, cut));
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -93,8 +34,8 @@ describe('a plain request in the lane', () => {
   });
 
   it('may come in many pieces', async () => {
-    const { server, behind, plain } = await setUp();
-    const { socket, send, until } = client(server);
+    const { server, behind, plain } = await setUpLane();
+    const { socket, send, until } = rawClient(server);
     socket.setNoDelay(true);
     for (const piece of plain().match(/[^]{1,60}/g) ?? []) {
       send(piece);
@@ -105,13 +46,13 @@ describe('a plain request in the lane', () => {
   });
 
   it('is answered in its order when others are sent before its answer', async () => {
-    const { server, serving, behind, plain, head } = await setUp();
+    const { server, serving, behind, plain, head } = await setUpLane();
     const gates: (() => void)[] = [];
     serving.predict.mockImplementation(async (_model, [request]) => {
       await new Promise<void>((resolve) => gates.push(resolve));
       return [{ ...answered, requestId: `id-of-${String(request?.entityId)}` }];
     });
-    const { send, until, text } = client(server);
+    const { send, until, text } = rawClient(server);
     const of = (entity: string) => {
       const body = JSON.stringify({ ...row, entity_id: entity });
       return head('', body.length) + body;
@@ -127,16 +68,16 @@ describe('a plain request in the lane', () => {
   });
 
   it('is answered however many are sent at once', async () => {
-    const { server, plain } = await setUp();
-    const { send, until, statuses } = client(server);
+    const { server, plain } = await setUpLane();
+    const { send, until, statuses } = rawClient(server);
     send(plain().repeat(500));
     await until(500);
     expect(new Set(statuses())).toEqual(new Set([200]));
   });
 
   it('is answered before what is not plain behind it', async () => {
-    const { server, behind, plain } = await setUp();
-    const { send, until, statuses } = client(server);
+    const { server, behind, plain } = await setUpLane();
+    const { send, until, statuses } = rawClient(server);
     send(`${plain()}${plain()}GET /alive HTTP/1.1\r\nhost: x\r\n\r\n${plain()}`);
     await until(4);
     expect(statuses()).toEqual([200, 200, 200, 200]);
@@ -144,10 +85,10 @@ describe('a plain request in the lane', () => {
   });
 
   it('holds text beyond ASCII, in question and answer', async () => {
-    const { server, serving, behind, head } = await setUp();
+    const { server, serving, behind, head } = await setUpLane();
     serving.predict.mockResolvedValue([{ ...answered, label: 'Zoë ✓' }]);
     const body = Buffer.from(JSON.stringify({ entity_id: '月', features: { a: 1 } }));
-    const { send, until, text } = client(server);
+    const { send, until, text } = rawClient(server);
     send(Buffer.concat([Buffer.from(head('', body.length)), body, Buffer.from(head('', body.length)), body]));
     await until(2);
     expect(serving.predict.mock.calls[0]?.[1][0]?.entityId).toBe('月');
@@ -180,9 +121,9 @@ describe('anything else', () => {
     ['a large head', `x: ${'y'.repeat(5_000)}\r\n`, 200],
     ['a head over the limit', `x: ${'y'.repeat(20_000)}\r\n`, 431],
   ])("is left to Node's server: %s", async (_, more, status) => {
-    const { server, withoutLane, serving, plain } = await setUp();
+    const { server, withoutLane, serving, plain } = await setUpLane();
     const final = async (of: RunningServer) => {
-      const { send, statuses } = client(of);
+      const { send, statuses } = rawClient(of);
       send(plain(more));
       await expect.poll(() => statuses().some((s) => s !== 100), { timeout: 5_000 }).toBe(true);
       return statuses();
@@ -195,8 +136,8 @@ describe('anything else', () => {
   });
 
   it.each(['+5', '5 5', '0x5', '-1', '5,5', ''])('is a length of %j', async (given) => {
-    const { server, serving, head } = await setUp();
-    const { send, statuses, until } = client(server);
+    const { server, serving, head } = await setUpLane();
+    const { send, statuses, until } = rawClient(server);
     send(head('', given) + BODY);
     await until(1);
     expect(statuses()).toEqual([400]);
@@ -204,8 +145,8 @@ describe('anything else', () => {
   });
 
   it('does not become a request by standing in a body', async () => {
-    const { server, serving, behind, head, plain } = await setUp();
-    const { send, until, statuses } = client(server);
+    const { server, serving, behind, head, plain } = await setUpLane();
+    const { send, until, statuses } = rawClient(server);
     const inner = plain();
     send(head('', inner.length) + inner + plain());
     await until(2);
@@ -215,8 +156,8 @@ describe('anything else', () => {
   });
 
   it('is a body that is too large, and the connection is good behind it', async () => {
-    const { server, behind, head, plain } = await setUp();
-    const { send, until, statuses } = client(server);
+    const { server, behind, head, plain } = await setUpLane();
+    const { send, until, statuses } = rawClient(server);
     send(head('', 300 * 1024) + ' '.repeat(300 * 1024));
     await until(1);
     send(plain());
@@ -228,40 +169,40 @@ describe('anything else', () => {
 
 describe('a connection of the lane', () => {
   it('that sends nothing more is still answered', async () => {
-    const { server, plain } = await setUp();
-    const { socket, until, over } = client(server, { allowHalfOpen: true });
+    const { server, plain } = await setUpLane();
+    const { socket, until, over } = rawClient(server, { allowHalfOpen: true });
     socket.end(plain());
     await until(1);
     await over();
   });
 
   it('that goes away in the middle harms nobody', async () => {
-    const { server, serving, plain, head } = await setUp();
+    const { server, serving, plain, head } = await setUpLane();
     let open = (): void => undefined;
     serving.predict.mockImplementationOnce(async () => {
       await new Promise<void>((resolve) => (open = resolve));
       return [answered];
     });
-    const gone = client(server);
+    const gone = rawClient(server);
     gone.send(plain());
     await expect.poll(() => serving.predict.mock.calls.length).toBe(1);
     gone.socket.destroy();
-    const half = client(server);
+    const half = rawClient(server);
     half.send(head() + BODY.slice(0, 5));
     half.socket.destroy();
     open();
-    const next = client(server);
+    const next = rawClient(server);
     next.send(plain());
     await next.until(1);
   });
 
   it('that is idle is closed, and one that never spoke is told so', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'performance'] });
-    const { server, plain } = await setUp();
-    const served = client(server);
+    const { server, plain } = await setUpLane();
+    const served = rawClient(server);
     served.send(plain());
     await served.until(1);
-    const silent = client(server);
+    const silent = rawClient(server);
     await expect.poll(() => silent.socket.readyState).toBe('open');
     vi.advanceTimersByTime(7_000);
     await served.over();
@@ -273,8 +214,8 @@ describe('a connection of the lane', () => {
 
   it("with a part of a request is Node's after a while, and still answered", async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'performance'] });
-    const { server, behind, plain } = await setUp();
-    const { send, until } = client(server);
+    const { server, behind, plain } = await setUpLane();
+    const { send, until } = rawClient(server);
     send(plain().slice(0, -3));
     await new Promise((resolve) => setTimeout(resolve, 50));
     vi.advanceTimersByTime(4_000);
@@ -284,8 +225,8 @@ describe('a connection of the lane', () => {
   });
 
   it('that does not read its answers holds no more than a few', async () => {
-    const { server, serving, plain } = await setUp();
-    const { socket, send } = client(server);
+    const { server, serving, plain } = await setUpLane();
+    const { socket, send } = rawClient(server);
     await expect.poll(() => socket.readyState).toBe('open');
     socket.pause();
     for (let i = 0; i < 100; i += 1) send(plain().repeat(200));
@@ -296,27 +237,5 @@ describe('a connection of the lane', () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     expect(calls).toBeLessThan(20_000);
-  });
-
-  it('is answered and then closed while the server drains', async () => {
-    const { server, serving, plain } = await setUp();
-    let open = (): void => undefined;
-    serving.predict.mockImplementation(async () => {
-      await new Promise<void>((resolve) => (open = resolve));
-      return [answered];
-    });
-    const busy = client(server);
-    const idle = client(server);
-    await expect.poll(() => idle.socket.readyState).toBe('open');
-    busy.send(plain());
-    await expect.poll(() => serving.predict.mock.calls.length).toBe(1);
-    const drained = server.drain();
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    open();
-    await busy.until(1);
-    expect(busy.text()).toContain('Connection: close');
-    await busy.over();
-    await idle.over();
-    expect(await drained).toEqual({ clean: true });
   });
 });
