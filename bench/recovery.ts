@@ -2,18 +2,22 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { createDatabase } from '../db/connect.ts';
-import { createRecoveryStore } from '../db/recovery-store.ts';
-import { runDrill } from '../recovery/drill/run-drill.ts';
 import type { RestoreWish } from '../recovery/restore/plan-restore.ts';
 import { passableFolder, restoreAndCheck, sweepScratch } from '../recovery/restore/restore-and-check.ts';
 import type { Bench, Figure } from './bench.ts';
 import { query } from '../test/support/query.ts';
-import { artefactsOf, backUp, createBenchHome, shipLog, type BenchHome } from './recovery/bench-home.ts';
+import {
+  artefactsOf,
+  backUp,
+  createBenchHome,
+  fillOneGb,
+  ROWS_PER_GB,
+  shipLog,
+  type BenchHome,
+} from './recovery/bench-home.ts';
+import { measureServing } from './recovery/measure-serving.ts';
 
 const WRITE_SECONDS = 6;
-const ROWS_PER_GB = 1_000_000;
-const RSS_SAMPLE_MS = 50;
 const MB = 1024 * 1024;
 
 type Log = (line: string) => void;
@@ -94,24 +98,13 @@ async function measureLoss(log: Log): Promise<readonly Figure[]> {
 async function measureSize(log: Log): Promise<readonly Figure[]> {
   const world = await createBenchHome();
   try {
-    await world.query('create table bench_rows(id bigint, body text)');
-    // Hashes: content that compression cannot shrink to nothing.
-    await world.query(`alter table bench_rows alter column body set storage external`);
-    for (let part = 0; part < 10; part += 1) {
-      await world.query(
-        `insert into bench_rows select i, (select string_agg(md5(i::text || j), '') from generate_series(1, 30) j)
-         from generate_series(1, ${ROWS_PER_GB / 10}) i`,
-      );
-    }
+    await fillOneGb((text) => world.query(text));
     const [size] = await world.query<{ bytes: string }>('select pg_database_size(current_database()) as bytes');
     const gb = Number(size?.bytes) / 1024 / MB;
     const shipping = shipLog(world);
-    let rssMax = 0;
-    const sampler = setInterval(() => (rssMax = Math.max(rssMax, process.memoryUsage().rss)), RSS_SAMPLE_MS);
     const startedAt = performance.now();
     await backUp(world);
     const backupS = (performance.now() - startedAt) / 1000;
-    clearInterval(sampler);
     log(`base backup of ${gb.toFixed(2)} GB, encrypted and in the target: ${backupS.toFixed(1)} s`);
     const [now] = await world.query<{ ms: string }>('select extract(epoch from clock_timestamp()) * 1000 as ms');
     const atMs = Math.floor(Number(now?.ms));
@@ -125,29 +118,10 @@ async function measureSize(log: Log): Promise<readonly Figure[]> {
     log(`restored to the moment before the DROP TABLE: ${(tookMs / 1000).toFixed(1)} s`);
     return [
       figure('base backup, per GB', backupS / gb, 's', null),
-      figure('memory of the backup', rssMax / MB, 'MB', 300),
       figure('restore to verified, per GB', tookMs / 1000 / gb, 's', 60),
       figure('rows lost before a DROP TABLE', ROWS_PER_GB - (rows[0]?.n ?? 0), 'rows', 0),
       figure('later tables after the restore', rows[0]?.clean === true ? 0 : 1, 'tables', 0),
     ];
-  } finally {
-    await world.stop();
-  }
-}
-
-async function measureDrill(log: Log): Promise<readonly Figure[]> {
-  const world = await createBenchHome();
-  try {
-    const shipping = shipLog(world);
-    await backUp(world);
-    await sleep(2_000);
-    const database = createDatabase(world.postgres.databaseUrl);
-    const report = await runDrill({ target: world.target, home: world.home, record: createRecoveryStore(database) });
-    await database.close();
-    await shipping.stop();
-    if (!report.passed) throw new Error(`the drill failed: ${report.failure ?? ''}`);
-    log(`drill: ${report.restoreMs} ms, would have lost ${report.lossMs ?? 0} ms`);
-    return [figure('drill of a small platform', report.restoreMs / 1000, 's', 30)];
   } finally {
     await world.stop();
   }
@@ -158,7 +132,7 @@ export const recovery: Bench = {
   async run(log) {
     const loss = await measureLoss(log);
     const size = await measureSize(log);
-    const drill = await measureDrill(log);
-    return [...loss, ...size, ...drill];
+    const serving = await measureServing(log);
+    return [...loss, ...size, ...serving];
   },
 };

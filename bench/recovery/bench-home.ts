@@ -56,6 +56,21 @@ export function shipLog({ postgres, target }: BenchHome): { shipper: WalShipper;
   };
 }
 
+const PARTS = 10;
+export const ROWS_PER_GB = 1_000_000;
+
+/** 1 GB of digests in the table `bench_rows`: half of their bits are new, so that packing cannot make them go away. */
+export async function fillOneGb(run: (text: string) => Promise<unknown>): Promise<void> {
+  await run('create table bench_rows(id bigint, body text)');
+  await run('alter table bench_rows alter column body set storage external');
+  for (let part = 0; part < PARTS; part += 1) {
+    await run(
+      `insert into bench_rows select i, (select string_agg(encode(sha512((i || '/' || j)::bytea), 'hex'), '')
+       from generate_series(1, 8) j) from generate_series(${String((part * ROWS_PER_GB) / PARTS + 1)}, ${String(((part + 1) * ROWS_PER_GB) / PARTS)}) i`,
+    );
+  }
+}
+
 /** A complete, signed set of the database as it is. */
 export const backUp = (home: BenchHome): Promise<BackupManifest> =>
   backUpTo(home, home.postgres.databaseUrl, join(home.folder, 'artefacts'));

@@ -1,7 +1,14 @@
 import type { ObjectStore } from '../../adapters/object-stores/object-store.ts';
 import type { Digest } from '../../domain/artefacts.ts';
 import { DomainError } from '../../domain/errors.ts';
-import { artefactKey, manifestKey, setFileKey, SETS_PREFIX, setPrefix } from '../../domain/recovery/layout.ts';
+import {
+  artefactKey,
+  manifestKey,
+  setFileKey,
+  SETS_PREFIX,
+  setPrefix,
+  WAL_PREFIX,
+} from '../../domain/recovery/layout.ts';
 import { isSetId, type BackupManifest, type SetFile } from '../../domain/recovery/manifest.ts';
 import { createObjectWalStore } from '../postgres/object-wal-store.ts';
 import type { RestoreTarget } from '../restore/restore-target.ts';
@@ -31,6 +38,10 @@ export interface VaultTarget extends RestoreTarget {
   /** Oldest first; a set that was never completed has no manifest and is not among them. */
   find(signal?: AbortSignal): Promise<readonly FoundSet[]>;
   manifest(setId: string): Promise<BackupManifest>;
+  /** Whether a set of this id is complete here. @throws DomainError `invalidInput` when it is no id */
+  has(setId: string): Promise<boolean>;
+  /** Identifiers of the servers whose log is here. */
+  systems(signal?: AbortSignal): Promise<readonly string[]>;
   /** `onStored` hears of the bytes as they lie in the target, when all of them were read. */
   readFile(
     set: BackupManifest,
@@ -46,12 +57,7 @@ const HOLD_BYTES_MAX = 64 * 1024;
 export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTarget {
   const { address } = store;
   const readManifestOf = async (setId: string): Promise<BackupManifest> => {
-    if (!isSetId(setId)) {
-      const allowed = ['an id that `sluice backup list` shows, for example 20300131T120000Z-0f3a9c1b'];
-      throw new DomainError('invalidInput', `${setId.slice(0, 80)} is no id of a set`, [
-        { field: 'set', message: 'is no id', allowed },
-      ]);
-    }
+    requireSetId(setId);
     const key = manifestKey(setId);
     const bytes = await collect((await store.get(key)).content, MANIFEST_BYTES_MAX, key);
     const { manifest } = openManifest(bytes, `${key} in ${address}`, keys.trusted);
@@ -62,13 +68,21 @@ export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTar
     const key = setFileKey(set.setId, file.name);
     const { content } = await store.get(key, signal === undefined ? {} : { signal });
     const stored = onStored === undefined ? content : counted(content, onStored);
-    const opened = unpacked(stored, envelopeName(set.setId, file.name), () => keyOfSet(set, keys));
-    return checked(opened, file);
+    return checked(unpackedFile(set, file, stored, keys), file);
+  };
+  const readSealed = async (set: BackupManifest, file: SetFile) => {
+    const { content } = await store.get(setFileKey(set.setId, file.name));
+    return measured(unpackedFile(set, file, content, keys), file);
   };
   return {
     store,
     address,
     manifest: readManifestOf,
+    has: async (setId) => {
+      requireSetId(setId);
+      return (await store.head(manifestKey(setId))) !== null;
+    },
+    systems: (signal) => findSystems(store, signal),
     readFile,
     find: (signal) => findSets(store, readManifestOf, signal),
     sets: async () => (await findSets(store, readManifestOf)).flatMap(({ manifest }) => manifest ?? []),
@@ -77,7 +91,8 @@ export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTar
       const open = (name: string): Promise<AsyncIterable<Uint8Array>> => {
         const file = set.files.find((one) => one.name === name);
         if (file === undefined) throw new DomainError('notFound', `The set ${set.setId} has no file ${name}`);
-        return readFile(set, file);
+        // Sealed chunks prove themselves, and what is unpacked is hashed file by file: once is enough.
+        return set.encryption === null ? readFile(set, file) : readSealed(set, file);
       };
       return Promise.resolve({ files: set.files, open, signal });
     },
@@ -87,6 +102,21 @@ export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTar
     },
     wal: (systemId) => Promise.resolve(createObjectWalStore(store, systemId, createWalCodec(keys))),
   };
+}
+
+function requireSetId(setId: string): void {
+  if (isSetId(setId)) return;
+  const allowed = ['an id that `sluice backup list` shows, for example 20300131T120000Z-0f3a9c1b'];
+  throw new DomainError('invalidInput', `${setId.slice(0, 80)} is no id of a set`, [
+    { field: 'set', message: 'is no id', allowed },
+  ]);
+}
+
+async function findSystems(store: ObjectStore, signal?: AbortSignal): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for await (const { key } of store.list(WAL_PREFIX, signal === undefined ? {} : { signal }))
+    found.add(key.slice(WAL_PREFIX.length).split('/')[0] ?? '');
+  return [...found];
 }
 
 /** The content of an artefact; fails at its end when it is not what its digest says. */
@@ -107,6 +137,19 @@ export async function* openArtefact(
 async function keyOfSet({ setId, encryption }: BackupManifest, keys: VaultKeys): Promise<Buffer> {
   if (encryption === null) throw corrupt(setId, 'a file is sealed although the manifest names no key');
   return unwrapKey(encryption.wrappedKey, keys.identities, encryption.recipients);
+}
+
+function unpackedFile(set: BackupManifest, { name }: SetFile, stored: AsyncIterable<Uint8Array>, keys: VaultKeys) {
+  return unpacked(stored, envelopeName(set.setId, name), () => keyOfSet(set, keys));
+}
+
+async function* measured(content: AsyncIterable<Uint8Array>, file: SetFile): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of content) {
+    bytes += chunk.byteLength;
+    yield chunk;
+  }
+  if (bytes !== file.bytes) throw corrupt(file.name, `${bytes} bytes instead of ${file.bytes}`);
 }
 
 async function* checked(content: AsyncIterable<Uint8Array>, file: SetFile): AsyncGenerator<Uint8Array> {
