@@ -22,8 +22,8 @@ export interface CalendarWindow {
 const MINUTE_MS = 60_000;
 /** Looked ahead for the next opening: a calendar that is closed for longer says so without a date. */
 const AHEAD_DAYS = 30;
-/** Offsets of time zones change by whole quarters of an hour, and windows are searched in steps of one. */
-const STEP_MS = 15 * MINUTE_MS;
+/** Offsets of time zones change by whole quarters of an hour, and windows are searched in steps of one at most. */
+const STEP_MS_MAX = 15 * MINUTE_MS;
 
 /** Until when the calendar is closed at a moment (epoch ms); `untilMs` is `null` when it does not open soon. */
 export function closedUntil(
@@ -35,10 +35,18 @@ export function closedUntil(
   if (isOpen(calendar, now)) return null;
   const reason = calendar.holidays.includes(now.date) ? `${now.date} is a holiday` : `closed on ${now.day} ${now.time}`;
   // The last step before the opening is searched minute by minute: windows open at any minute.
-  const coarse = firstOpen(calendar, clock, nowMs - (nowMs % MINUTE_MS), STEP_MS, (AHEAD_DAYS * 86_400_000) / STEP_MS);
+  const stepMs = searchStepMs(calendar);
+  const coarse = firstOpen(calendar, clock, nowMs - (nowMs % MINUTE_MS), stepMs, (AHEAD_DAYS * 86_400_000) / stepMs);
   if (coarse === null) return { reason: `${reason} (${calendar.timeZone})`, untilMs: null };
-  const fine = firstOpen(calendar, clock, coarse - STEP_MS, MINUTE_MS, STEP_MS / MINUTE_MS);
+  const fine = firstOpen(calendar, clock, coarse - stepMs, MINUTE_MS, stepMs / MINUTE_MS);
   return { reason: `${reason} (${calendar.timeZone})`, untilMs: fine ?? coarse };
+}
+
+/** No window is so short that it lies between two steps. */
+function searchStepMs({ windows }: Calendar): number {
+  const minuteOf = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
+  const lengths = windows.map(({ from, to }) => (minuteOf(to) - minuteOf(from)) * MINUTE_MS);
+  return Math.max(MINUTE_MS, Math.min(STEP_MS_MAX, ...lengths));
 }
 
 interface LocalTime {
@@ -91,6 +99,12 @@ function firstOpen(
 const TIME = /^([01]\d|2[0-3]):[0-5]\d$|^24:00$/;
 const DATE = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
 
+/** `Date.parse` takes the 30th of February for the 2nd of March: a holiday that would never come. */
+function isDate(text: string): boolean {
+  const ms = Date.parse(text);
+  return DATE.test(text) && !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
+}
+
 /** Everything that is wrong with a calendar; `prefix` leads each field's path. */
 export function checkCalendar(calendar: Calendar, prefix: string): readonly Problem[] {
   const problems: Problem[] = [];
@@ -112,7 +126,7 @@ export function checkCalendar(calendar: Calendar, prefix: string): readonly Prob
       report(`windows[${i}].to`, `${to} is not after ${from}`, 'a later time of the same day, up to 24:00');
   });
   calendar.holidays.forEach((date, i) => {
-    if (!DATE.test(date) || Number.isNaN(Date.parse(date))) {
+    if (!isDate(date)) {
       report(`holidays[${i}]`, `"${date}" is not a date`, 'YYYY-MM-DD, for example 2030-12-25');
     }
   });

@@ -44,7 +44,8 @@ export function replayPolicy(
   const lookEveryMs = Math.max(plan.observeEveryMs, Math.ceil(spanMs / LOOKS_MAX));
   const run = createRun(plan, judge, begin);
   let lookAtMs = begin + lookEveryMs;
-  for (const window of windows) {
+  const replayed = run.begin() ? windows : [];
+  for (const window of replayed) {
     run.add(window);
     const endMs = window.startMs + window.durationMs;
     if (endMs < lookAtMs) continue;
@@ -72,7 +73,13 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
     events.push({ atMs, kind, weightPercent, reason });
     return kind !== 'step';
   };
-  note(beginMs, 'step', weight(), 'the rollout begins');
+
+  /** False: people would have been asked before anything moved. */
+  function begin(): boolean {
+    const asked = whoIsAsked(plan, 0);
+    if (asked === null) return !note(beginMs, 'step', weight(), 'the rollout begins');
+    return !note(beginMs, 'asked', 0, asked);
+  }
 
   function add(window: ArmWindow): void {
     const counted = thin(window, weight());
@@ -128,7 +135,7 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
     const atMs = outcome === 'undecided' ? null : (events.at(-1)?.atMs ?? null);
     return { outcome, atMs, events, verdict, looks, candidate: total.candidate };
   }
-  return { add, look, result };
+  return { begin, add, look, result };
 }
 
 /** As the machine asks it; requests of the warm-up show nothing. */
@@ -142,7 +149,7 @@ function carries(plan: CompletePlan, { kind, evidence, sampleRatio }: Verdict, r
 function whoIsAsked(plan: CompletePlan, step: number): string | null {
   const rules = plan.steps[step]?.approvals ?? [];
   if (rules.length === 0) return null;
-  return `the next step needs the approval of ${rules.map((r) => `${r.persons} x ${r.role}`).join(', ')}`;
+  return `the ${step === 0 ? 'first' : 'next'} step needs the approval of ${rules.map((r) => `${r.persons} x ${r.role}`).join(', ')}`;
 }
 
 /** Scales the candidate's and the baseline's counters down; rounding is carried on, so that sums stay true. */

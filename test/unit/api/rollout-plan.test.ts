@@ -60,7 +60,12 @@ describe('POST /rollouts/plan', () => {
     });
     expect(green.json.plan).toMatchObject({ strategy: 'blue-green', limits: { errorRateMax: 0.001, p95MsMax: 80 } });
     const steps = [{ weightPercent: 50, bakeTimeMs: 0 }];
-    const wrong = { steps, minRequests: -1, alpha: 0.5, calendar: { holidays: ['2030-02-30'] } };
+    const wrong = {
+      steps,
+      minRequests: -1,
+      alpha: 0.5,
+      calendar: { timeZone: 'UTC', windows: [], holidays: ['2030-02-30'] },
+    };
     const answer = await call('POST', '/rollouts/plan', { body: { model: 'leavers', plan: wrong } });
     expect(answer.status).toBe(422);
     expect(answer.fields).toEqual(['plan.steps', 'plan.minRequests', 'plan.alpha', 'plan.calendar.holidays[0]']);
@@ -104,7 +109,9 @@ describe('POST /rollouts/backtest', () => {
     const back = (await replay({ plan: { observeEveryMs: 10_000 } })).json;
     expect(back.result).toMatchObject({ outcome: 'rolledBack' });
     expect(back.result.events.at(-1)).toMatchObject({ kind: 'rolledBack', weightPercent: 0 });
-    const blind = (await replay({ plan: { limits: { errorRateMax: 1 }, metrics: [{ metric: 'p95' }] } })).json;
+    const blind = (
+      await replay({ plan: { limits: { errorRateMax: 1 }, metrics: [{ metric: 'p95', action: 'rollback' }] } })
+    ).json;
     expect(blind.result).toMatchObject({ outcome: 'promoted' });
     const rule = { role: 'security', persons: 2, expiresAfterMs: HOUR_MS };
     const steps = [

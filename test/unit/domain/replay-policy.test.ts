@@ -83,6 +83,16 @@ describe('a policy on recorded traffic', () => {
     expect(result.events.at(-1)?.reason).toContain('2 x security');
   });
 
+  it('does not begin where people would have been asked before the first step', () => {
+    const rule = { role: 'techLead' as const, persons: 1 as const, expiresAfterMs: MINUTE_MS };
+    const steps = plan.steps.map((s, i) => (i === 0 ? { ...s, approvals: [rule] } : s));
+    const result = replayPolicy(completePlan({ ...plan, steps }), record(60));
+    expect(result).toMatchObject({ outcome: 'undecided', atMs: null, looks: 0, candidate: NO_COUNTS });
+    expect(result.events).toEqual([
+      { atMs: 0, kind: 'asked', weightPercent: 0, reason: 'the first step needs the approval of 1 x techLead' },
+    ]);
+  });
+
   it('takes no step on requests that all fell into the warm-up', () => {
     const eager = { ...plan, advance: 'noHarm' as const, minRequests: 0, warmUpRequests: 1e6 };
     const result = replayPolicy(completePlan(eager), record(60));
