@@ -14,6 +14,10 @@ import { judgeCell, sumUp, table, type Cell } from './rollout-kills/tell-cells.t
 /** A batch in which a rollout was not where it should be when the kill fell is done again so often, for that rollout. */
 const TRIES = 3;
 
+const SHORT_MS = 800;
+/** The step that is killed lasts until every rollout of the batch has come to it. */
+const LONG_MS = 5_000;
+
 type Log = (line: string) => void;
 type Rows = Readonly<Record<string, Row>>;
 type History = Parameters<typeof Worker.runReplayHistories>[1] extends Iterable<infer H> | AsyncIterable<infer H>
@@ -45,7 +49,7 @@ async function keepHistories({ histories }: Run, world: KillWorld, outcomes: rea
 
 /** The same rollouts with nothing killed. */
 async function undisturbed(run: Run, world: KillWorld): Promise<void> {
-  const outcomes = await runBatch({ world, tag: 'quiet', rows: run.rows, kill: null });
+  const outcomes = await runBatch({ world, tag: 'quiet', rows: run.rows, kills: [], bakeTimeMs: () => SHORT_MS });
   await keepHistories(run, world, Object.values(outcomes));
   for (const [name, outcome] of Object.entries(outcomes)) {
     run.ends.set(name, outcome.end);
@@ -57,7 +61,13 @@ async function killAt(run: Run, world: KillWorld, part: Part, step: number): Pro
   let rows = thoseWith(run.rows, step);
   for (let attempt = 1; attempt <= TRIES && Object.keys(rows).length > 0; attempt++) {
     const tag = `${part.toLowerCase().replace(' ', '-')}-${step + 1}-${attempt}`;
-    const outcomes = await runBatch({ world, tag, rows, kill: { part, step } });
+    const outcomes = await runBatch({
+      world,
+      tag,
+      rows,
+      kills: [{ part, step }],
+      bakeTimeMs: (one) => (one === step ? LONG_MS : SHORT_MS),
+    });
     await keepHistories(run, world, Object.values(outcomes));
     const late: [string, Row][] = [];
     for (const [name, row] of Object.entries(rows)) {
@@ -65,8 +75,8 @@ async function killAt(run: Run, world: KillWorld, part: Part, step: number): Pro
       const expected = run.ends.get(name);
       if (outcome === undefined || expected === undefined) continue;
       // While it starts: in the moments after the order was taken, in which its first step may come into force.
-      const there =
-        outcome.killedAtStep !== null && (step < 0 ? outcome.killedAtStep <= 0 : outcome.killedAtStep === step);
+      const [at = -1] = outcome.killedAtSteps;
+      const there = step < 0 ? at <= 0 : at === step;
       const cell = judgeCell({ name, point: pointName(row, step), part, outcome, expected });
       run.cells.push(there ? cell : { ...cell, point: 'elsewhere' });
       if (!there) late.push([name, row]);

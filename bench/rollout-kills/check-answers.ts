@@ -1,5 +1,6 @@
 /** What clients were told, held against the ledger of the routing and the records of the predictions. Pure. */
 import type { LedgerEntry } from '../../db/rollout-ports.ts';
+import type { Route } from '../../domain/routing.ts';
 import { entityOf, type UserAnswer } from '../rollout/user-load.ts';
 
 export interface StoredAnswer {
@@ -16,6 +17,8 @@ export interface Told {
   readonly ledger: readonly LedgerEntry[];
   readonly stored: readonly StoredAnswer[];
   readonly probabilityOf: (version: number, user: number) => number;
+  /** The candidate fails on some rows: the champion answers them, whatever its weight. */
+  readonly candidateFails: boolean;
 }
 
 export interface Findings {
@@ -30,9 +33,11 @@ export interface Findings {
   readonly misrecorded: number;
   /** Records of answers that nobody heard; their connections were cut. */
   readonly unheard: number;
-  /** Requests without an answer, their connections cut or refused. */
-  readonly cut: number;
-  /** Answers other than 200. */
+  /** Of the others, those without an answer: their connections were cut, or there was nobody to connect to. */
+  readonly cut: readonly UserAnswer[];
+  /** Those answered 503 by an API that has not loaded its keys or models yet. */
+  readonly starting: readonly UserAnswer[];
+  /** Those answered anything else than 200. */
   readonly refused: readonly UserAnswer[];
 }
 
@@ -43,13 +48,18 @@ const CLOCKS_MS = 20;
 
 const isNear = (a: number, b: number): boolean => Math.abs(a - b) < TOLERANCE;
 
-export function checkAnswers({ answers, ledger, stored, probabilityOf }: Told): Findings {
+/** An API that was started a moment ago says what it has not got yet. */
+const isStarting = ({ status, what }: UserAnswer): boolean =>
+  status === 503 && (what.includes('cannot be answered yet') || what.includes('are not loaded yet'));
+
+export function checkAnswers({ answers, ledger, stored, probabilityOf, candidateFails }: Told): Findings {
   const good = answers.filter((a) => a.status === 200);
+  const refused = answers.filter((a) => a.status !== 200 && a.status !== 0);
   const byId = new Map<string, StoredAnswer[]>();
   for (const row of stored) byId.set(row.requestId, [...(byId.get(row.requestId) ?? []), row]);
   const wrong = good.filter((a) => !isNear(a.probability, probabilityOf(a.version, a.user)));
   const ids = new Set(good.map((a) => a.requestId));
-  const late = good.map((a) => routedUntil(a, ledger));
+  const late = good.map((a) => lateMs(a, ledger, candidateFails));
   return {
     answered: good.length,
     mixed: wrong.length + good.length - ids.size,
@@ -57,8 +67,9 @@ export function checkAnswers({ answers, ledger, stored, probabilityOf }: Told): 
     latestMs: late.reduce<number>((most, ms) => Math.max(most, ms ?? 0), 0),
     misrecorded: good.filter((a) => !isRecorded(a, byId.get(a.requestId) ?? [])).length,
     unheard: [...byId.keys()].filter((id) => !ids.has(id)).length,
-    cut: answers.filter((a) => a.status === 0).length,
-    refused: answers.filter((a) => a.status !== 200 && a.status !== 0),
+    cut: answers.filter((a) => a.status === 0),
+    starting: refused.filter(isStarting),
+    refused: refused.filter((a) => !isStarting(a)),
   };
 }
 
@@ -70,12 +81,18 @@ function isRecorded(answer: UserAnswer, rows: readonly StoredAnswer[]): boolean 
 }
 
 /** How long the routing was over, ms, when the answer was asked for; 0: in force. `null`: none gave it this traffic. */
-function routedUntil({ version, variant, dueMs, atMs }: UserAnswer, ledger: readonly LedgerEntry[]): number | null {
-  const [from, to] = [dueMs, atMs].map((ms) => ms + performance.timeOrigin);
-  if (from === undefined || to === undefined) return null;
+function lateMs(
+  { version, variant, dueMs, atMs }: UserAnswer,
+  ledger: readonly LedgerEntry[],
+  candidateFails: boolean,
+): number | null {
+  const mayAnswer = (r: Route): boolean => {
+    const standsIn = candidateFails && r.variant === 'champion';
+    return r.variant === variant && r.version === version && (r.weightPercent > 0 || standsIn);
+  };
   const ends = ledger
-    .filter(({ validFrom }) => validFrom.getTime() <= to + CLOCKS_MS)
-    .filter(({ routes }) => routes.some((r) => r.variant === variant && r.version === version && r.weightPercent > 0))
+    .filter(({ validFrom }) => validFrom.getTime() <= atMs + performance.timeOrigin + CLOCKS_MS)
+    .filter(({ routes }) => routes.some(mayAnswer))
     .map(({ validTo }) => validTo?.getTime() ?? Infinity);
-  return ends.length === 0 ? null : Math.max(0, from - Math.max(...ends));
+  return ends.length === 0 ? null : Math.max(0, dueMs + performance.timeOrigin - Math.max(...ends));
 }

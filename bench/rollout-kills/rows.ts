@@ -6,9 +6,7 @@ import { tinyModel, type TinyModel } from '../../test/support/tiny-model.ts';
 const DIFFERENT_ROWS = 200;
 /** From here on the bad candidate's answer is above 1, which is no probability. */
 const FAILS_FROM = 100;
-const SHORT_MS = 800;
-/** The step that is killed lasts until every rollout of the batch has come to it. */
-const LONG_MS = 5_000;
+const KEEP_WARM_MS = 800;
 
 export interface Row {
   readonly strategy: Strategy;
@@ -38,12 +36,11 @@ export function pointName({ weights, strategy }: Row, step: number): string {
   return strategy === 'shadow' ? 'mirrored' : `${weights[step] ?? 0} %`;
 }
 
-/** @param longStep the step that lasts longer than the others; -1: none */
-export function planOf({ weights, bad = false }: Row, longStep: number): PlanOverrides {
+/** @param bakeTimeMs of each step, by its index */
+export function planOf({ weights, bad = false }: Row, bakeTimeMs: (step: number) => number): PlanOverrides {
   const steps = weights.map((weightPercent, step): RolloutStep => {
     // The bad one ends by its verdict.
-    if (bad && step === 0) return { weightPercent, bakeTimeMs: 60_000 };
-    return { weightPercent, bakeTimeMs: step === longStep ? LONG_MS : SHORT_MS };
+    return { weightPercent, bakeTimeMs: bad && step === 0 ? 60_000 : bakeTimeMs(step) };
   });
   return {
     steps,
@@ -51,7 +48,7 @@ export function planOf({ weights, bad = false }: Row, longStep: number): PlanOve
     minRequests: 2,
     warmUpRequests: bad ? 20 : 0,
     observeEveryMs: 300,
-    keepWarmMs: SHORT_MS,
+    keepWarmMs: KEEP_WARM_MS,
     // What a machine without time does to the latency decides nothing here.
     limits: { errorRateMax: 0.05, p95MsMax: 30_000 },
   };

@@ -26,8 +26,9 @@ export interface Batch {
   /** Distinguishes its models from those of other batches. */
   readonly tag: string;
   readonly rows: Readonly<Record<string, Row>>;
-  /** `null`: nothing is killed. */
-  readonly kill: { readonly part: Part; readonly step: number } | null;
+  /** One after the other, each when every rollout has come to its step; -1: as soon as all have been ordered. */
+  readonly kills: readonly { readonly part: Part; readonly step: number }[];
+  readonly bakeTimeMs: (step: number) => number;
 }
 
 /** What is left when a rollout is over: all of it must be as if nothing had been killed. */
@@ -44,8 +45,10 @@ export interface Outcome {
   readonly model: string;
   readonly end: End;
   readonly findings: Findings;
-  /** Step whose routing was in force when the kill fell; `null`: none was, or nothing was killed. */
-  readonly killedAtStep: number | null;
+  /** Step whose routing was in force when each kill fell; -1: that of before, one more than there are: that of after. */
+  readonly killedAtSteps: readonly number[];
+  /** Of each kill, epoch ms. */
+  readonly killedAtMs: readonly number[];
   readonly tookMs: number;
 }
 
@@ -60,14 +63,17 @@ interface Running {
 
 /** Outcomes by the rows' names. @throws when a rollout does not end, or a part does not come back */
 export async function runBatch(batch: Batch): Promise<Readonly<Record<string, Outcome>>> {
-  const { world, rows, kill } = batch;
+  const { world, rows, kills } = batch;
   const running = await Promise.all(Object.entries(rows).map(([name, row]) => begin(batch, name, row)));
   try {
-    if (kill !== null && kill.step >= 0) await reached(world.platform, running, kill.step);
     const ended = running.map((one) => endOf(world.platform, one));
     // Their failures are dealt with below.
     for (const one of ended) one.catch(() => undefined);
-    const killedAtMs = kill === null ? null : await world.kill(kill.part);
+    const killedAtMs: number[] = [];
+    for (const { part, step } of kills) {
+      await reached(world.platform, running, step);
+      killedAtMs.push(await world.kill(part));
+    }
     const tookMs = await Promise.all(ended);
     await world.untilWell();
     await pause(AFTERWARDS_MS);
@@ -81,7 +87,7 @@ export async function runBatch(batch: Batch): Promise<Readonly<Record<string, Ou
   }
 }
 
-async function begin({ world, tag, kill }: Batch, name: string, row: Row): Promise<Running> {
+async function begin({ world, tag, bakeTimeMs }: Batch, name: string, row: Row): Promise<Running> {
   const { platform } = world;
   const model = `${name}-${tag}`;
   await platform.addModel(liveDefinition(model), versionsOf(row));
@@ -92,7 +98,7 @@ async function begin({ world, tag, kill }: Batch, name: string, row: Row): Promi
   const { port, key } = platform;
   const load = startUsers({ port, key, model, perSecond: PER_SECOND, features: featuresOf });
   try {
-    const plan = planOf(row, kill?.step ?? -1);
+    const plan = planOf(row, bakeTimeMs);
     const startedMs = performance.now();
     const rolloutId = await platform.start(model, { strategy: row.strategy, plan });
     return { name, row, model, load, rolloutId, startedMs };
@@ -120,7 +126,7 @@ async function endOf({ registry }: LivePlatform, { model, rolloutId, startedMs }
   return performance.now() - startedMs;
 }
 
-async function tell(world: KillWorld, one: Running, killedAtMs: number | null, tookMs: number): Promise<Outcome> {
+async function tell(world: KillWorld, one: Running, killedAtMs: readonly number[], tookMs: number): Promise<Outcome> {
   const { model, row, load } = one;
   const { registry } = world.platform;
   const ledger = await registry.ledger.between(model, new Date(0), new Date(Date.now() + 1_000), LEDGER_MAX);
@@ -135,6 +141,7 @@ async function tell(world: KillWorld, one: Running, killedAtMs: number | null, t
   const told = {
     answers: load.answers,
     ledger,
+    candidateFails: row.bad ?? false,
     probabilityOf: (version: number, user: number) => probabilityOf(row, version, user),
   };
   let findings = checkAnswers({ ...told, stored: await world.stored(model) });
@@ -142,11 +149,9 @@ async function tell(world: KillWorld, one: Running, killedAtMs: number | null, t
     findings = checkAnswers({ ...told, stored: await world.stored(model) });
     return findings.misrecorded === 0;
   }).catch(() => undefined);
-  return { model, end, findings, killedAtStep: killedAtMs === null ? null : stepAt(ledger, killedAtMs), tookMs };
+  return { model, end, findings, killedAtMs, killedAtSteps: killedAtMs.map((ms) => stepAt(ledger, ms)), tookMs };
 }
 
-/** -1: before the first step. */
-function stepAt(ledger: readonly LedgerEntry[], atMs: number): number | null {
-  const entry = ledger.findLast(({ validFrom }) => validFrom.getTime() <= atMs);
-  return entry === undefined ? null : stepOf(entry.generation);
+function stepAt(ledger: readonly LedgerEntry[], atMs: number): number {
+  return stepOf(ledger.findLast(({ validFrom }) => validFrom.getTime() <= atMs)?.generation ?? 1);
 }

@@ -1,6 +1,7 @@
 /** From the outcomes of single kills to the table and the figures. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Figure } from '../bench.ts';
+import type { Findings } from './check-answers.ts';
 import { PARTS, type Part } from './kill-world.ts';
 import { killPoints, pointName, type Row } from './rows.ts';
 import type { End, Outcome } from './run-batch.ts';
@@ -39,7 +40,7 @@ const mayBeLate = (part: Part | null): boolean => part === 'Postgres';
 export function judgeCell({ expected, ...cell }: Judged): Cell {
   const { end, findings } = cell.outcome;
   const endsOtherwise = !isDeepStrictEqual(end, expected);
-  const { mixed, unrouted, misrecorded, unheard, cut, refused, latestMs } = findings;
+  const { mixed, unrouted, misrecorded, unheard, cut, starting, refused, latestMs } = findings;
   const told = (count: number, what: string): readonly string[] => (count === 0 ? [] : [`${count} ${what}`]);
   return {
     ...cell,
@@ -50,7 +51,9 @@ export function judgeCell({ expected, ...cell }: Judged): Cell {
       ...told(unrouted, 'answers of a version that is not routed'),
       ...told(misrecorded, 'answers not recorded once, as given'),
       ...told(refused.length, `answers other than 200 (${refused[0]?.status} ${refused[0]?.what})`),
-      ...(isOfApi(cell.part) ? [] : told(cut, 'requests cut off')),
+      ...(isOfApi(cell.part) ? [] : told(cut.length, 'requests cut off')),
+      // Only who is killed as a whole starts anew, and says so until its models are loaded.
+      ...(cell.part === 'API' ? [] : told(starting.length, 'answers 503 of an API that starts')),
       ...(isOfApi(cell.part) ? [] : told(unheard, 'records of answers that nobody heard')),
       ...(latestMs <= LATE_MAX_MS || mayBeLate(cell.part) ? [] : [`an answer ${Math.round(latestMs)} ms late`]),
     ],
@@ -78,26 +81,37 @@ function show(cell: Cell | undefined): string {
   if (cell === undefined) return '-';
   const { end, tookMs, findings } = cell.outcome;
   if (cell.problems.length > 0) return 'NOT WELL';
-  const cut = findings.cut === 0 ? '' : `, ${findings.cut} cut`;
+  const failed = findings.cut.length + findings.starting.length;
+  const cut = failed === 0 ? '' : `, ${failed} failed`;
   return `${end.phase ?? '?'} ${Math.round(tookMs / 1_000)} s${cut}`;
 }
+
+const figure = (name: string, value: number, bar: number | null, unit = ''): Figure => {
+  return { name, value, unit, bar, better: 'lower' };
+};
 
 export function sumUp(cells: readonly Cell[], rows: Readonly<Record<string, Row>>): readonly Figure[] {
   const killed = cells.filter((cell) => cell.part !== null && cell.point !== 'elsewhere');
   const parts = new Set(killed.map((cell) => cell.part)).size;
   const wanted = Object.values(rows).flatMap(killPoints).length * parts;
-  const sum = (of: readonly Cell[], count: (f: Outcome['findings']) => number): number =>
-    of.reduce((total, cell) => total + count(cell.outcome.findings), 0);
-  const figure = (name: string, value: number, bar: number | null, unit = ''): Figure => {
-    return { name, value, unit, bar, better: 'lower' };
-  };
-  const others = cells.filter((cell) => !isOfApi(cell.part));
-  const ofApi = cells.filter((cell) => isOfApi(cell.part));
-  const worst = (of: readonly Cell[]): number => Math.max(0, ...of.map((cell) => cell.outcome.findings.latestMs));
   return [
     figure('kills, each of one part at one step of one rollout', killed.length, null),
     figure('kills that did not fall on their step', wanted - killed.length, 0),
     figure('rollouts that ended otherwise than undisturbed', cells.filter((cell) => cell.endsOtherwise).length, 0),
+    ...answerFigures(cells),
+    ...failureFigures(cells),
+  ];
+}
+
+function sum(cells: readonly Cell[], count: (f: Findings) => number): number {
+  return cells.reduce((total, cell) => total + count(cell.outcome.findings), 0);
+}
+
+function answerFigures(cells: readonly Cell[]): readonly Figure[] {
+  const worst = (of: readonly Cell[]): number => Math.max(0, ...of.map((cell) => cell.outcome.findings.latestMs));
+  const mayBe = cells.filter((cell) => mayBeLate(cell.part));
+  const mayNot = cells.filter((cell) => !mayBeLate(cell.part));
+  return [
     figure(
       'requests answered',
       sum(cells, (f) => f.answered),
@@ -118,20 +132,23 @@ export function sumUp(cells: readonly Cell[], rows: Readonly<Record<string, Row>
       sum(cells, (f) => f.misrecorded),
       0,
     ),
-    figure(
-      'answers other than 200',
-      sum(cells, (f) => f.refused.length),
-      0,
-    ),
+    figure('latest answer of an old routing', worst(mayNot), LATE_MAX_MS, 'ms'),
+    figure('latest answer of an old routing, Postgres killed', worst(mayBe), null, 'ms'),
+  ];
+}
+
+function failureFigures(cells: readonly Cell[]): readonly Figure[] {
+  const primary = cells.filter((cell) => cell.part === 'API');
+  const serving = cells.filter((cell) => cell.part === 'API process');
+  const others = cells.filter((cell) => !isOfApi(cell.part));
+  const refused = sum(cells, (f) => f.refused.length);
+  const starting = sum([...others, ...serving], (f) => f.starting.length);
+  return [
+    figure('answers other than 200 by an API that was not just started', refused + starting, 0),
     figure(
       'requests cut off, API not killed',
-      sum(others, (f) => f.cut),
+      sum(others, (f) => f.cut.length),
       0,
-    ),
-    figure(
-      'requests cut off, API killed',
-      sum(ofApi, (f) => f.cut),
-      null,
     ),
     figure(
       'records of answers nobody heard, API not killed',
@@ -139,16 +156,24 @@ export function sumUp(cells: readonly Cell[], rows: Readonly<Record<string, Row>
       0,
     ),
     figure(
-      'records of answers nobody heard, API killed',
-      sum(ofApi, (f) => f.unheard),
+      'requests cut off, an API process killed',
+      sum(serving, (f) => f.cut.length),
       null,
     ),
-    figure('latest answer of an old routing', worst(cells.filter((c) => !mayBeLate(c.part))), LATE_MAX_MS, 'ms'),
     figure(
-      'latest answer of an old routing, Postgres killed',
-      worst(cells.filter((c) => mayBeLate(c.part))),
+      'requests cut off or refused, the whole API killed',
+      sum(primary, (f) => f.cut.length),
       null,
-      'ms',
+    ),
+    figure(
+      'answers 503 until it had started, the whole API killed',
+      sum(primary, (f) => f.starting.length),
+      null,
+    ),
+    figure(
+      'records of answers nobody heard, API killed',
+      sum([...primary, ...serving], (f) => f.unheard),
+      null,
     ),
   ];
 }
