@@ -6,9 +6,9 @@ import { DomainError } from '../domain/errors.ts';
 import type { BackupManifest, TemporalFacts } from '../domain/recovery/manifest.ts';
 import { MANIFEST_FORMAT_VERSION, MANIFEST_KIND } from '../domain/recovery/manifest.ts';
 import type { RetentionPolicy } from '../domain/recovery/retention.ts';
+import { verifyAndMark } from '../recovery/catalogue/keep-sets.ts';
 import type { DatabaseFacts } from '../recovery/vault/stage-database.ts';
 import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
-import { markVerified } from '../recovery/vault/mark-set.ts';
 import { pruneSets } from '../recovery/vault/prune-sets.ts';
 import { databaseBytes, stageDatabase } from '../recovery/vault/stage-database.ts';
 import { stageDefinitions, stageLogs, stageSealingKey } from '../recovery/vault/stage-platform.ts';
@@ -16,7 +16,6 @@ import { clearStaged, stageSet, type StagedSet } from '../recovery/vault/stage-s
 import { publishManifest, uploadSet } from '../recovery/vault/upload-set.ts';
 import type { VaultKeys } from '../recovery/vault/vault-keys.ts';
 import type { VaultTarget } from '../recovery/vault/vault-target.ts';
-import { verifySet } from '../recovery/vault/verify-set.ts';
 import type { BackupActivities, BackupRun } from './backup-contract.ts';
 import { heartbeating } from './heartbeating.ts';
 
@@ -84,11 +83,13 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
     verifyBackup: ({ setId, target }) =>
       beating(`verify in ${target}`, async (signal, onProgress) => {
         const { vault } = await targetOf(target);
-        const found = await verifySet(vault, setId, { keys: await deps.keys(), signal, onProgress });
-        const { problems, bytesRead, contentChecked } = found;
-        if (problems.length === 0) {
-          await markVerified(vault.store, setId, deps.nowMs(), { bytesRead, contentChecked });
-        }
+        const { nowMs } = deps;
+        const opened = { vault, keys: await deps.keys() };
+        const { problems, bytesRead, contentChecked } = await verifyAndMark(opened, setId, {
+          signal,
+          onProgress,
+          nowMs,
+        });
         deps.onVerified(target, setId, problems.length === 0);
         return { problems, bytesRead, contentChecked };
       }),

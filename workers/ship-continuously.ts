@@ -9,6 +9,7 @@ import {
   dropUnusedSlots,
   isForbidden,
   readReplicationTerms,
+  slotOf,
   type ReplicationTerms,
 } from '../recovery/postgres/slot-owner.ts';
 import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
@@ -49,8 +50,6 @@ export interface ShippingOptions {
   /** By target; filled here. */
   readonly shippers: Map<string, WalShipper>;
 }
-
-const slotOf = (target: string): string => `sluice_${target.replaceAll('-', '_')}`;
 
 export async function startShipping(options: ShippingOptions, stopped: AbortSignal): Promise<void> {
   const { config, databaseUrl, deps, terms, log, shippers } = options;

@@ -1,10 +1,10 @@
 import { DomainError } from '../../domain/errors.ts';
 import type { BackupManifest } from '../../domain/recovery/manifest.ts';
+import { holdInAll, verifyAndMark } from '../../recovery/catalogue/keep-sets.ts';
+import { holderOf, listSets, showSet, type ListedSet } from '../../recovery/catalogue/list-sets.ts';
 import { newIdentity } from '../../recovery/vault/keys.ts';
-import { holdSet, markVerified } from '../../recovery/vault/mark-set.ts';
 import { pruneSets } from '../../recovery/vault/prune-sets.ts';
-import type { FoundSet, VaultTarget } from '../../recovery/vault/vault-target.ts';
-import { verifySet } from '../../recovery/vault/verify-set.ts';
+import type { VaultTarget } from '../../recovery/vault/vault-target.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { openTargets } from './open-targets.ts';
@@ -19,47 +19,30 @@ const signal = new AbortController().signal;
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 export async function list(session: Session, options: BackupOptions): Promise<undefined> {
-  const opened = await openTargets(options);
-  const found = await Promise.all(
-    opened.map(async ({ name, vault }) => (await vault.find()).map((set) => ({ target: name, ...set }))),
-  );
-  const sets = found.flat().sort((a, b) => (a.setId < b.setId ? 1 : -1));
+  const sets = await listSets((await openTargets(options)).vaults);
   const { style, width } = session.terminal;
-  const columns = ['set', 'target', 'kind', 'size', 'state', 'label'].map((title) => ({
-    title,
-    shrink: title === 'label',
-  }));
+  const titles = ['set', 'target', 'kind', 'size', 'state', 'label'];
+  const columns = titles.map((title) => ({ title, shrink: title === 'label' }));
   const rows = sets.map((set) => [
     set.setId,
     set.target,
-    set.manifest?.setKind ?? '',
+    set.kind ?? '',
     megabytes(set.storedBytes),
     stateOf(set),
-    set.manifest?.label ?? '',
+    set.label ?? '',
   ]);
   const lines = rows.length === 0 ? ['No backups yet: sluice backup now'] : renderTable(columns, rows, style, width);
-  session.answer(
-    {
-      sets: sets.map(({ manifest, problem, ...rest }) => ({
-        ...rest,
-        kind: manifest?.setKind ?? null,
-        label: manifest?.label ?? null,
-        problem: problem?.message ?? null,
-      })),
-    },
-    lines,
-  );
+  session.answer({ sets }, lines);
 }
 
-function stateOf({ problem, verifiedAt, hold }: FoundSet): string {
-  if (problem !== null) return `unusable: ${problem.message}`;
+function stateOf({ problem, verifiedAt, hold }: ListedSet): string {
+  if (problem !== null) return `unusable: ${problem}`;
   const state = verifiedAt === null ? 'not verified' : `verified ${formatTime(verifiedAt)}`;
   return hold === null ? state : `${state}, held`;
 }
 
 export async function show(session: Session, setId: string, options: BackupOptions): Promise<undefined> {
-  const [{ vault, name }] = await openTargets(options);
-  const set = await vault.manifest(setId);
+  const { manifest: set, target: name, restorable } = await showSet((await openTargets(options)).vaults, setId);
   const stored = set.files.reduce((sum, file) => sum + file.storedBytes, 0);
   session.answer(
     set,
@@ -76,7 +59,7 @@ export async function show(session: Session, setId: string, options: BackupOptio
           'database',
           `PostgreSQL ${set.postgres.major}, ${set.setKind}, log ${set.postgres.startLsn} to ${set.postgres.endLsn}`,
         ],
-        ['restores to', restoresTo(set)],
+        ['restores to', restoresTo(set, restorable)],
         ['files', `${set.files.length}, ${megabytes(stored)} stored (${set.compression})`],
         ['artefacts', String(set.artefacts.length)],
         ['models', set.golden.map((golden) => `${golden.model} ${golden.version}`).join(', ')],
@@ -87,21 +70,17 @@ export async function show(session: Session, setId: string, options: BackupOptio
   );
 }
 
-/** How far a set reaches by itself, in words. */
-function restoresTo({ setKind, finishedAt }: Pick<BackupManifest, 'setKind' | 'finishedAt'>): string {
-  return setKind === 'logical'
-    ? `${finishedAt}, this moment only: it is a copy of rows, on which no log can be replayed`
-    : `${finishedAt}, and any later moment up to which its log is in the target`;
+/** How far a set reaches, in words. */
+function restoresTo({ setKind, finishedAt }: BackupManifest, window: ListedSet['restorable']): string {
+  if (setKind === 'logical')
+    return `${finishedAt}, this moment only: it is a copy of rows, on which no log can be replayed`;
+  return window === null ? finishedAt : `${window.from} to ${window.to}, with the log that is in the target`;
 }
 
 export async function verify(session: Session, wanted: string | null, options: BackupOptions): Promise<ExitCode> {
-  const [{ vault, keys }] = await openTargets(options);
-  const setId = wanted ?? (await newestSet(vault));
-  const found = await verifySet(vault, setId, { keys, signal });
-  if (found.problems.length === 0) {
-    const { bytesRead, contentChecked } = found;
-    await markVerified(vault.store, setId, Date.now(), { bytesRead, contentChecked });
-  }
+  const { vaults } = await openTargets(options);
+  const setId = wanted ?? (await newestSet(vaults[0].vault));
+  const found = await verifyAndMark(await holderOf(vaults, setId), setId, { signal, nowMs: Date.now });
   const { style } = session.terminal;
   const seen = found.contentChecked ? 'content and all' : 'as stored: the identity to open it is not at hand';
   const lines =
@@ -125,8 +104,9 @@ async function newestSet(vault: VaultTarget): Promise<string> {
 
 export async function prune(session: Session, options: BackupOptions): Promise<undefined> {
   const reports = [];
-  for (const { name, vault, config } of await openTargets(options)) {
-    const { retention: policy } = config.backup;
+  const { vaults, config } = await openTargets(options);
+  const { retention: policy } = config.backup;
+  for (const { name, vault } of vaults) {
     const report = await pruneSets(vault, { policy, nowMs: Date.now(), dryRun: options.dryRun === true, signal });
     reports.push({ target: name, ...report });
   }
@@ -145,12 +125,10 @@ export async function hold(
   reason: string | null,
   options: BackupOptions,
 ): Promise<undefined> {
-  const [{ vault }] = await openTargets(options);
-  // Of a set that is there.
-  await vault.manifest(setId);
-  await holdSet(vault.store, setId, reason);
-  session.answer({ set: setId, hold: reason }, [
-    reason === null ? `${setId} is not held any more` : `${setId} is held: ${reason}`,
+  const targets = await holdInAll((await openTargets(options)).vaults, setId, reason);
+  const where = `in ${targets.join(', ')}`;
+  session.answer({ set: setId, hold: reason, targets }, [
+    reason === null ? `${setId} is not held any more ${where}` : `${setId} is held ${where}: ${reason}`,
   ]);
 }
 

@@ -24,6 +24,9 @@ export function isForbidden(error: unknown): boolean {
   return error instanceof DomainError && error.code === 'refused' && error.problems[0]?.field === 'DATABASE_URL';
 }
 
+/** Of a target by its name: what it lacks of the log waits for it. */
+export const slotOf = (target: string): string => `sluice_${target.replaceAll('-', '_')}`;
+
 export interface ReplicationTerms {
   /** What the server keeps for a target that is away is bounded (`max_slot_wal_keep_size`). */
   readonly bounded: boolean;

@@ -37,7 +37,16 @@ export async function readTarget(target: RestoreTarget, systemId?: string): Prom
       { field: 'target', message: 'nothing to restore', allowed: ['a target that `sluice backup list` shows sets in'] },
     ]);
   }
-  const store = await target.wal(wanted);
+  return readSystem(target, wanted, own);
+}
+
+/** What a target has of one database server, whose manifests are known. */
+export async function readSystem(
+  target: Pick<RestoreTarget, 'wal'>,
+  systemId: string,
+  own: readonly BackupManifest[],
+): Promise<TargetContents> {
+  const store = await target.wal(systemId);
   const [pieces, histories, points] = await Promise.all([store.pieces(), store.histories(), store.points()]);
   const sets = own.map(({ setId, setKind, postgres, finishedAt }) => ({
     setId,
@@ -48,7 +57,7 @@ export async function readTarget(target: RestoreTarget, systemId?: string): Prom
     logical: setKind === 'logical',
   }));
   return {
-    systemId: wanted,
+    systemId,
     sets: new Map(own.map((set) => [set.setId, set])),
     sources: { sets, pieces, histories, points, segmentBytes: SEGMENT_BYTES },
     store,

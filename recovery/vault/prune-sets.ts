@@ -1,12 +1,5 @@
 import { DomainError } from '../../domain/errors.ts';
-import {
-  artefactKey,
-  ARTEFACTS_PREFIX,
-  manifestKey,
-  setPrefix,
-  SETS_PREFIX,
-  WAL_PREFIX,
-} from '../../domain/recovery/layout.ts';
+import { artefactKey, ARTEFACTS_PREFIX, manifestKey, setPrefix, SETS_PREFIX } from '../../domain/recovery/layout.ts';
 import { isSetId, setTimeMs } from '../../domain/recovery/manifest.ts';
 import { planRetention, type RetentionPlan, type RetentionPolicy } from '../../domain/recovery/retention.ts';
 import { parseLsn } from '../postgres/lsn.ts';
@@ -145,7 +138,7 @@ async function removeWal(
     manifest?.setKind === 'physical' ? [{ ...manifest.postgres, setId: manifest.setId, verifiedAt }] : [],
   );
   let removed = 0;
-  for (const systemIdentifier of await systemsIn(target, signal)) {
+  for (const systemIdentifier of await target.systems(signal)) {
     const own = manifests.filter((set) => set.systemIdentifier === systemIdentifier);
     const needed = setsWithLog(own, sinceMs);
     const oldestLsn = needed.map((set) => parseLsn(set.startLsn)).reduce((a, b) => (b < a ? b : a), MAX_LSN);
@@ -173,11 +166,4 @@ function setsWithLog<T extends { readonly setId: string; readonly verifiedAt: st
   return sets.filter(
     ({ setId }) => setTimeMs(setId) >= sinceMs || lastVerified === undefined || setId >= lastVerified.setId,
   );
-}
-
-async function systemsIn({ store }: VaultTarget, signal: AbortSignal): Promise<readonly string[]> {
-  const found = new Set<string>();
-  for await (const { key } of store.list(WAL_PREFIX, { signal }))
-    found.add(key.slice(WAL_PREFIX.length).split('/')[0] ?? '');
-  return [...found];
 }
