@@ -84,13 +84,8 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
   function add(window: ArmWindow): void {
     const counted = thin(window, weight());
     seen = [...seen, counted];
-    const { candidate, baseline, champion } = counted.counts;
-    if (candidate.requests > 0) windowsWithTraffic += 1;
-    total = {
-      candidate: addCounts(total.candidate, candidate),
-      baseline: addCounts(total.baseline, baseline),
-      champion: addCounts(total.champion, champion),
-    };
+    if (counted.counts.candidate.requests > 0) windowsWithTraffic += 1;
+    total = addArms(total, counted.counts);
   }
 
   /** True: the replay is over. */
@@ -136,6 +131,14 @@ function createRun(plan: CompletePlan, judge: Judge, beginMs: number) {
     return { outcome, atMs, events, verdict, looks, candidate: total.candidate };
   }
   return { begin, add, look, result };
+}
+
+function addArms(a: ArmWindow['counts'], b: ArmWindow['counts']): Record<Arm, VariantCounts> {
+  return {
+    candidate: addCounts(a.candidate, b.candidate),
+    baseline: addCounts(a.baseline, b.baseline),
+    champion: addCounts(a.champion, b.champion),
+  };
 }
 
 /** As the machine asks it; requests of the warm-up show nothing. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { PlanAssessment } from '../../../domain/assess-plan.ts';
+import type { BacktestResult } from '../../../domain/replay-policy.ts';
 import { NO_COUNTS } from '../../../domain/records.ts';
 import type { ArmWindow } from '../../../domain/verdict.ts';
 import { NOW_MS, ROLLOUT_ID, rollout } from './support/samples.ts';
@@ -29,10 +31,10 @@ describe('POST /rollouts/plan', () => {
     const { json } = await call('POST', '/rollouts/plan', { body: { model: 'leavers' } });
     expect(json.traffic).toMatchObject({ requestsPerSecond: 200, usersPerDay: 240_000 });
     // At 24 times the traffic the same evidence takes a 24th of the time.
-    const [slow, fast] = [day.json, json].map((j) => j.assessment.steps[0]);
+    const [slow, fast] = [day.json, json].map((j) => (j.assessment as PlanAssessment).steps[0]!);
     expect(slow).toMatchObject({ weightPercent: 5, bakeTimeMs: 60_000 });
-    expect(slow.toHealthyMs / fast.toHealthyMs).toBeCloseTo(24, 1);
-    expect(slow.detectMs.x10).toBeLessThan(slow.detectMs.x2);
+    expect(slow!.toHealthyMs! / fast!.toHealthyMs!).toBeCloseTo(24, 1);
+    expect(slow!.detectMs.x10).toBeLessThan(slow!.detectMs.x2!);
     expect(control.startRollout).not.toHaveBeenCalled();
   });
 
@@ -42,7 +44,9 @@ describe('POST /rollouts/plan', () => {
     const body = { model: 'leavers', traffic: { requestsPerSecond: 2_000, errorRate: 0.02 } };
     const { json } = await call('POST', '/rollouts/plan', { body });
     expect(json.traffic).toMatchObject({ requestsPerSecond: 2_000, errorRate: 0.02, slowShare: 0.01 });
-    expect(json.assessment.warnings.join()).toContain('the champion itself fails in 2 % of its requests');
+    expect((json.assessment as PlanAssessment).warnings.join()).toContain(
+      'the champion itself fails in 2 % of its requests',
+    );
     expect(json.assessment).toMatchObject({ decidable: false, expectedMs: null });
   });
 
@@ -108,7 +112,7 @@ describe('POST /rollouts/backtest', () => {
     const replay = (body: object) => call('POST', '/rollouts/backtest', { body: { rollout: ROLLOUT_ID, ...body } });
     const back = (await replay({ plan: { observeEveryMs: 10_000 } })).json;
     expect(back.result).toMatchObject({ outcome: 'rolledBack' });
-    expect(back.result.events.at(-1)).toMatchObject({ kind: 'rolledBack', weightPercent: 0 });
+    expect((back.result as BacktestResult).events.at(-1)).toMatchObject({ kind: 'rolledBack', weightPercent: 0 });
     const blind = (
       await replay({ plan: { limits: { errorRateMax: 1 }, metrics: [{ metric: 'p95', action: 'rollback' }] } })
     ).json;
