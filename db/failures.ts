@@ -103,7 +103,10 @@ export function toDomainError(error: unknown): DomainError {
     return new DomainError('unavailable', `The registry's database cannot answer now (${code}: ${message})`);
   }
   if (code === FENCED)
-    return new DomainError('refused', `${message}: the platform goes on elsewhere, or is being restored`);
+    return new DomainError(
+      'refused',
+      `${message}: control writes are taken elsewhere, or not now (\`sluice region status\` tells)`,
+    );
   if (code === '23505') return new DomainError('conflict', `The registry holds this already (${message})`);
   // Class 22, data exceptions: a NUL in a text, a number outside its column, a malformed id.
   if (code.startsWith('22')) {

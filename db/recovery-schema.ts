@@ -17,6 +17,11 @@ export const platformEpoch = pgTable('platform_epoch', {
   reason: text().notNull(),
   changedBy: text('changed_by').notNull(),
   since: at('since').notNull().defaultNow(),
+  /**
+   * The group's region that this database serves in; `null`: no region shares it. While set, a control write also needs
+   * the row of `region_lease` (made by the migration, without a log: a copy of the database begins without a lease).
+   */
+  region: text(),
 });
 
 export const DRILL_OUTCOMES = ['running', 'passed', 'failed', 'killed'] as const;

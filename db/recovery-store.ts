@@ -129,6 +129,8 @@ async function readEpoch(db: Drizzle, lock = false): Promise<Epoch> {
 async function beginEpoch(tx: Drizzle, begin: Parameters<RecoveryStore['beginEpoch']>[0]): Promise<NewEpoch> {
   const { by, reason } = begin;
   const changeId = `epoch/${begin.changeId}`;
+  // For this transaction: a region settles what it took over before it holds the lease.
+  await tx.execute(sql`select set_config('sluice.begins_epoch', 'on', true)`);
   const current = await readEpoch(tx, true);
   const earlier = await tx.execute(sql`select details from audit_log where change_id = ${changeId}`);
   const before = earlier.rows[0]?.['details'] as NewEpoch | undefined;
