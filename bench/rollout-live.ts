@@ -35,13 +35,15 @@ const erring = (percent: number): TinyModelOptions => {
 };
 
 const CANDIDATES: readonly {
+  /** For `--part`. */
+  readonly id: string;
   readonly name: string;
   readonly candidate: TinyModelOptions;
   readonly p95MsMax: number;
 }[] = [
-  { name: '2 % of its requests fail', candidate: erring(2), p95MsMax: 5_000 },
-  { name: '20 % of its requests fail', candidate: erring(20), p95MsMax: 5_000 },
-  { name: 'too slow', candidate: { ...good, burns: 900 }, p95MsMax: 3 },
+  { id: 'errors-2', name: '2 % of its requests fail', candidate: erring(2), p95MsMax: 5_000 },
+  { id: 'errors-20', name: '20 % of its requests fail', candidate: erring(20), p95MsMax: 5_000 },
+  { id: 'slow', name: 'too slow', candidate: { ...good, burns: 900 }, p95MsMax: 3 },
 ];
 
 /** The default canary's first step and limits, looked at as often as its guide says. */
@@ -140,14 +142,17 @@ const most = (name: string, value: number, unit: string, bar: number | null): Fi
 
 /** A canary at its first step, 5 % of 200 requests a second. */
 export const rolloutLive: Bench = {
-  description: 'bad versions under load: time to the verdict, to the last bad answer, share of requests harmed',
-  run: (log) =>
-    withPlatform(log, async (platform) => {
+  description:
+    'bad versions under load: time to the verdict, to the last bad answer, share of requests harmed [--part NAME]',
+  run: (log, { part }) => {
+    const chosen = CANDIDATES.filter(({ id }) => part === undefined || id === part);
+    if (chosen.length === 0) throw new Error(`--part is one of: ${CANDIDATES.map(({ id }) => id).join(', ')}`);
+    return withPlatform(log, async (platform) => {
       const figures: Figure[] = [];
-      for (const [i, what] of CANDIDATES.entries()) {
+      for (const what of chosen) {
         const runs: Run[] = [];
         for (let n = 0; n < RUNS; n++) {
-          const run = await rollOut(platform, `bench-${i}-${n}`, what);
+          const run = await rollOut(platform, `${what.id}-${n}`, what);
           log(`${what.name}: ${JSON.stringify(run)}`);
           runs.push(run);
         }
@@ -170,5 +175,6 @@ export const rolloutLive: Bench = {
         );
       }
       return figures;
-    }),
+    });
+  },
 };

@@ -5,8 +5,8 @@ import type { Figure } from './bench.ts';
 import { benches } from './benches.ts';
 
 /**
- * `npm run bench -- NAME [--json FILE] [--url URL --key KEY] [--yardstick FOLDER]`: exit code 1 when a figure misses its bar, 2 when the call
- * is wrong.
+ * `npm run bench -- NAME [--json FILE] [--url URL --key KEY] [--yardstick FOLDER] [--strategy NAME] [--part NAME]`: exit
+ * code 1 when a figure misses its bar, 2 when the call is wrong.
  */
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
