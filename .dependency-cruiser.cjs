@@ -47,7 +47,7 @@ module.exports = {
     ),
     {
       name: 'api-room',
-      comment: 'api: domain, db, models, adapters, the workflow messages; other workflow files only as types',
+      comment: 'api: domain, db, models, adapters, recovery, the workflow messages; other workflow files only as types',
       severity: 'error',
       from: { path: room('api') },
       to: {
@@ -57,6 +57,7 @@ module.exports = {
           room('db'),
           room('models'),
           room('adapters'),
+          room('recovery'),
           '^workflows/messages\\.ts$',
           npm,
         ],

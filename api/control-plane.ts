@@ -1,6 +1,7 @@
 /** What the routes ask of the durable side; implemented on Temporal by `temporal-control-plane.ts`. */
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import type {
+  BackupPlatformInput,
   RolloutApprovalInput,
   RolloutCommandName,
   RolloutModelInput,
@@ -9,6 +10,7 @@ import type {
   TrainModelResult,
   TrainProgress,
   TrainStatus,
+  VerifyBackupInput,
 } from '../workflows/messages.ts';
 
 export interface StartedWorkflow {
@@ -34,6 +36,14 @@ export type CommandOutcome =
   | { readonly kind: 'expired' }
   | { readonly kind: 'notRunning' };
 
+export interface BackupVerification {
+  readonly workflowId: string;
+  readonly runId: string | null;
+  readonly status: 'running' | 'completed' | 'failed' | 'none';
+  /** What is wrong with the set, or why it could not be read. */
+  readonly failure: string | null;
+}
+
 /** Everything rejects with `DomainError('unavailable')` when Temporal does not answer in time. */
 export interface ControlPlane {
   /** @throws DomainError `conflict` naming the training that runs */
@@ -56,6 +66,11 @@ export interface ControlPlane {
   triggerRollout(model: string, trigger: RolloutTriggerInput): Promise<boolean>;
   /** As the workflow sees it now; `null` when none runs or no worker answers. */
   rolloutStatus(model: string): Promise<RolloutSnapshot | null>;
+  /** @throws DomainError `conflict` naming the backup that runs */
+  startBackup(input: BackupPlatformInput): Promise<StartedWorkflow>;
+  /** One that runs already is joined. */
+  startVerification(input: VerifyBackupInput): Promise<StartedWorkflow>;
+  verification(input: VerifyBackupInput): Promise<BackupVerification>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }

@@ -17,7 +17,9 @@ import type { Operation } from './operation.ts';
 import { createProtection } from './protection.ts';
 import type { Protection } from './protection.ts';
 import { protocolOperations } from './protocols/protocol-operations.ts';
+import type { BackupDesk } from './backups/backup-desk.ts';
 import { auditOperations } from './routes/audit.ts';
+import { backupOperations } from './routes/backups.ts';
 import { docsOperations } from './routes/docs.ts';
 import { feedbackOperations } from './routes/feedback.ts';
 import { healthOperations } from './routes/health.ts';
@@ -29,6 +31,7 @@ import { metricsOperations } from './routes/metrics.ts';
 import { modelOperations } from './routes/models.ts';
 import { outcomeOperations } from './routes/outcomes.ts';
 import { predictionOperations } from './routes/predictions.ts';
+import { restorePointOperations } from './routes/restore-points.ts';
 import { approvalOperations } from './routes/rollout-approvals.ts';
 import { rolloutCommandOperations } from './routes/rollout-commands.ts';
 import { rolloutPlanOperations } from './routes/rollout-plan.ts';
@@ -56,6 +59,8 @@ export interface AppDeps {
   readonly imports?: ImportVersionDeps;
   /** Absent: nobody can be told what rollouts do. */
   readonly webhooks?: Webhooks;
+  /** Absent: backups are nobody's business here. */
+  readonly desk?: BackupDesk;
   /** Absent: an `Idempotency-Key` means nothing. */
   readonly idempotency?: IdempotencyStore;
   /** Absent: predictions are not journalled. */
@@ -114,12 +119,19 @@ function createOperations(
     ...triggerOperations(deps),
     ...ledgerOperations(deps),
     ...(deps.webhooks === undefined ? [] : webhookOperations({ ...deps, webhooks: deps.webhooks })),
+    ...backupsOf(deps),
     ...keyOperations(deps),
     ...auditOperations(deps),
     ...healthOperations(deps),
     ...metricsOperations(deps),
     ...docsOperations(document),
   ];
+}
+
+function backupsOf({ desk, ...deps }: AppDeps): readonly Operation[] {
+  return desk === undefined
+    ? []
+    : [...backupOperations({ ...deps, desk }), ...restorePointOperations({ ...deps, desk })];
 }
 
 /** Two parameters in one segment. */

@@ -1,6 +1,6 @@
 import type { ControlPlane } from './control-plane.ts';
 
-export interface LoadedControlPlane {
+interface LoadedControlPlane {
   readonly control: ControlPlane;
   close(): Promise<void>;
 }
@@ -26,6 +26,9 @@ export function deferControlPlane(load: () => Promise<LoadedControlPlane>): Defe
       approveRollout: async (model, input) => (await loaded()).approveRollout(model, input),
       triggerRollout: async (model, trigger) => (await loaded()).triggerRollout(model, trigger),
       rolloutStatus: async (model) => (await loaded()).rolloutStatus(model),
+      startBackup: async (input) => (await loaded()).startBackup(input),
+      startVerification: async (input) => (await loaded()).startVerification(input),
+      verification: async (input) => (await loaded()).verification(input),
       check: async () => (await loaded()).check(),
     },
     load: async () => {

@@ -15,6 +15,7 @@ const TAGS = [
   { name: 'Models', description: 'Models, their definitions and versions' },
   { name: 'Training', description: 'Train new versions' },
   { name: 'Rollouts', description: 'Bring versions into production, and back' },
+  { name: 'Backups', description: 'Backup sets and restore points' },
   { name: 'Keys', description: 'API keys' },
   { name: 'Operations', description: 'Health, metrics, audit' },
 ];

@@ -3,7 +3,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { DomainError } from '../domain/errors.ts';
@@ -25,6 +25,7 @@ import type {
   TrainStatus,
 } from '../workflows/messages.ts';
 import type { CommandOutcome, ControlPlane, StartedWorkflow, TrainingState } from './control-plane.ts';
+import { readVerification, startBackup, startVerification } from './temporal-backups.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { explainFailure, toDomainError } from './temporal-failures.ts';
 
@@ -84,6 +85,15 @@ export function createTemporalControlPlane({ temporal, taskQueue, now }: Tempora
     }
   };
 
+  const begin = async (work: (client: Client) => Promise<WorkflowHandleWithFirstExecutionRunId>) => {
+    try {
+      const { workflowId, firstExecutionRunId } = await call(CALL_TIMEOUT_MS, work);
+      return { workflowId, runId: firstExecutionRunId };
+    } catch (error) {
+      throw toDomainError(error);
+    }
+  };
+
   const ping = async (): Promise<void> => {
     await withTimeLimit(temporal.ping(), CALL_TIMEOUT_MS, noAnswer);
   };
@@ -115,6 +125,15 @@ export function createTemporalControlPlane({ temporal, taskQueue, now }: Tempora
       }
     },
     rolloutStatus: (model) => query<RolloutSnapshot>(rolloutWorkflowId(model), ROLLOUT_STATUS_QUERY),
+    startBackup: (input) => begin((client) => startBackup(client, taskQueue, input)),
+    startVerification: (input) => begin((client) => startVerification(client, taskQueue, input)),
+    verification: async (input) => {
+      try {
+        return await call(CALL_TIMEOUT_MS, (client) => readVerification(client, input));
+      } catch (error) {
+        throw toDomainError(error);
+      }
+    },
     check: ping,
   };
 }

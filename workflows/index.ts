@@ -7,3 +7,4 @@ export { rolloutModel } from './rollout-model.ts';
 export { sendNotice } from './send-notice.ts';
 export { trainModel } from './train-model.ts';
 export { validateModel } from './validate-model.ts';
+export { verifyBackup } from './verify-backup.ts';

@@ -16,6 +16,7 @@ export const WORKFLOWS = {
   rollout: 'rolloutModel',
   rolloutGroup: 'rolloutGroup',
   backup: 'backupPlatform',
+  verifyBackup: 'verifyBackup',
 } as const;
 
 export const SEARCH_ATTRIBUTES = {
@@ -31,6 +32,8 @@ export const rolloutWorkflowId = (model: string): string => `rollout/${model}`;
 /** One backup at a time, begun by hand or by the schedule, whose runs get the time appended. */
 export const BACKUP_WORKFLOW_ID = 'backup';
 export const BACKUP_SCHEDULE_ID = 'backup';
+/** A verification reads one set in one target. */
+export const verifyWorkflowId = (setId: string, target: string): string => `verify-backup/${setId}/${target}`;
 /** A validation is of one version. */
 export const validateWorkflowId = (model: string, version: number): string => `validate/${model}/${version}`;
 
@@ -230,6 +233,18 @@ export interface BackupPlatformResult {
   /** Packed and sealed, without artefacts. */
   readonly storedBytes: number;
   readonly targets: readonly BackupTargetResult[];
+}
+
+export interface VerifyBackupInput {
+  readonly setId: string;
+  /** Name of a configured target. */
+  readonly target: string;
+}
+
+export interface VerifyBackupResult extends VerifyBackupInput {
+  readonly bytesRead: number;
+  /** Whether content was seen, and not only what lies in the target. */
+  readonly contentChecked: boolean;
 }
 
 export interface BackupTargetResult {

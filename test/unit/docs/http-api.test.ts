@@ -14,7 +14,7 @@ interface Operation {
 }
 
 async function operations() {
-  const { call } = await createTestApp({ imports: {} as never });
+  const { call } = await createTestApp({ imports: {} as never, desk: {} as never });
   const { paths } = (await call('GET', '/openapi.json', { key: null })).json as Document;
   return Object.entries(paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]) => ({ name: `\`${method.toUpperCase()} ${path}\``, operation })),

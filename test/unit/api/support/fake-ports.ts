@@ -278,6 +278,18 @@ export function createFakeControl(world?: World) {
     ),
     triggerRollout: vi.fn<ControlPlane['triggerRollout']>(() => tick().then(() => true)),
     rolloutStatus: vi.fn<ControlPlane['rolloutStatus']>(() => tick().then(() => null)),
+    startBackup: vi.fn<ControlPlane['startBackup']>(() => tick().then(() => started('backup'))),
+    startVerification: vi.fn<ControlPlane['startVerification']>(({ setId, target }) =>
+      tick().then(() => started(`verify-backup/${setId}/${target}`)),
+    ),
+    verification: vi.fn<ControlPlane['verification']>(({ setId, target }) =>
+      tick().then(() => ({
+        workflowId: `verify-backup/${setId}/${target}`,
+        runId: null,
+        status: 'none',
+        failure: null,
+      })),
+    ),
     check: vi.fn<ControlPlane['check']>(() => tick().then(() => undefined)),
   };
 }

@@ -1,0 +1,76 @@
+/** Backups as workflows: what the API and the command line start, and how a verification stands. */
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { DomainError } from '../domain/errors.ts';
+import {
+  BACKUP_WORKFLOW_ID,
+  verifyWorkflowId,
+  WORKFLOWS,
+  type BackupPlatformInput,
+  type BackupPlatformResult,
+  type VerifyBackupInput,
+  type VerifyBackupResult,
+} from '../workflows/messages.ts';
+import type { BackupVerification } from './control-plane.ts';
+import { explainFailure } from './temporal-failures.ts';
+
+const RUNNING = `WorkflowType = '${WORKFLOWS.backup}' AND ExecutionStatus = 'Running'`;
+
+/**
+ * Starts a backup. One at a time: those of the schedule have ids of their own, and are looked for.
+ * @throws DomainError `conflict` naming the one that runs
+ */
+export async function startBackup(client: Client, taskQueue: string, input: BackupPlatformInput) {
+  for await (const { workflowId, startTime } of client.workflow.list({ query: RUNNING }))
+    throw alreadyRunning(workflowId, startTime);
+  try {
+    return await client.workflow.start<(input: BackupPlatformInput) => Promise<BackupPlatformResult>>(
+      WORKFLOWS.backup,
+      {
+        workflowId: BACKUP_WORKFLOW_ID,
+        taskQueue,
+        args: [input],
+      },
+    );
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) throw alreadyRunning(BACKUP_WORKFLOW_ID, null);
+    throw error;
+  }
+}
+
+function alreadyRunning(workflowId: string, since: Date | null): DomainError {
+  const when = since === null ? '' : ` since ${since.toISOString()}`;
+  return new DomainError('conflict', `A backup is running${when} (${workflowId}); one at a time`);
+}
+
+/** Starts the verification of a set in one target; one that runs is joined. */
+export function startVerification(client: Client, taskQueue: string, input: VerifyBackupInput) {
+  return client.workflow.start<(input: VerifyBackupInput) => Promise<VerifyBackupResult>>(WORKFLOWS.verifyBackup, {
+    workflowId: verifyWorkflowId(input.setId, input.target),
+    taskQueue,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    args: [input],
+  });
+}
+
+/** How the newest verification of a set in a target went; `none`: none is known. */
+export async function readVerification(client: Client, input: VerifyBackupInput): Promise<BackupVerification> {
+  const workflowId = verifyWorkflowId(input.setId, input.target);
+  const nothing = { workflowId, runId: null, failure: null };
+  try {
+    const run = await client.workflow.getHandle(workflowId).describe();
+    const known = { ...nothing, runId: run.runId };
+    if (run.closeTime === undefined) return { ...known, status: 'running' };
+    try {
+      await client.workflow.result(workflowId);
+      return { ...known, status: 'completed' };
+    } catch (error) {
+      const failure = explainFailure(error);
+      if (failure === null) throw error;
+      return { ...known, status: 'failed', failure };
+    }
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { ...nothing, status: 'none' };
+    throw error;
+  }
+}
