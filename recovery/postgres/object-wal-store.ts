@@ -38,17 +38,19 @@ export function createObjectWalStore(objects: ObjectStore, systemId: string, cod
     const { content } = await objects.get(key);
     return codec.open(key, await collect(content, key));
   };
-  const names = async function* (below = ''): AsyncGenerator<string> {
-    for await (const { key } of objects.list(prefix + below)) yield key.slice(prefix.length);
+  const names = async function* (below = '', after?: string): AsyncGenerator<string> {
+    const options = after === undefined ? {} : { after: prefix + after };
+    for await (const { key } of objects.list(prefix + below, options)) yield key.slice(prefix.length);
   };
   return {
     put: (piece, bytes) => put(prefix + pieceName(piece) + codec.suffix, bytes),
     putHistory: (timeline, text) =>
       put(`${prefix}${hex(BigInt(timeline), 8)}.history${codec.suffix}`, new TextEncoder().encode(text)),
     putPoint: (point) => objects.put(prefix + pointName(point), once(new Uint8Array())).then(() => undefined),
-    pieces: async () => {
+    pieces: async (from) => {
       const pieces: WalPiece[] = [];
-      for await (const name of names()) {
+      const after = from === undefined ? undefined : `${hex(BigInt(from.timeline), 8)}/${hex(from.start, 16)}`;
+      for await (const name of names('', after)) {
         const piece = parsePiece(name);
         if (piece !== null) pieces.push(piece);
       }

@@ -24,8 +24,8 @@ export interface WalStore {
   put(piece: WalPiece, bytes: Uint8Array): Promise<void>;
   putHistory(timeline: number, text: string): Promise<void>;
   putPoint(point: RestorePoint): Promise<void>;
-  /** By timeline and start; of two that start together the longer one first. */
-  pieces(): Promise<readonly WalPiece[]>;
+  /** By timeline and start; of two that start together the longer one first. `from`: none that start before. */
+  pieces(from?: { readonly timeline: number; readonly start: Lsn }): Promise<readonly WalPiece[]>;
   /** Text of every timeline's history, by its number. */
   histories(): Promise<ReadonlyMap<number, string>>;
   points(): Promise<readonly RestorePoint[]>;

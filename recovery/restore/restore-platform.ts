@@ -111,7 +111,10 @@ function describeWish(wish: RestoreRequest['wish']): string {
 }
 
 /** Opens the webhooks of the restored database. Another key that is there stays beside it. */
-async function restoreSealingKey({ target, home }: StageRestoreOptions, set: BackupManifest): Promise<void> {
+export async function restoreSealingKey(
+  { target, home }: Pick<StageRestoreOptions, 'target' | 'home'>,
+  set: BackupManifest,
+): Promise<void> {
   if (!set.files.some((file) => file.name === SEALING_KEY_FILE)) return;
   const source = await target.open(set);
   const chunks: Uint8Array[] = [];
@@ -126,7 +129,7 @@ async function restoreSealingKey({ target, home }: StageRestoreOptions, set: Bac
 }
 
 /** The database brings the password of its old home; programs of this one open it with theirs. */
-async function setPassword(home: string, databaseUrl: string): Promise<void> {
+export async function setPassword(home: string, databaseUrl: string): Promise<void> {
   const file = join(home, 'postgres-password');
   if (!existsSync(file))
     writeFileSync(file, `${randomBytes(PASSWORD_BYTES).toString('base64url')}\n`, { mode: 0o600, flush: true });

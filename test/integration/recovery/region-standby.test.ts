@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createStandby, type Standby } from '../../../recovery/region/standby.ts';
+import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
+import { waitFor } from '../../setup/platform.ts';
+import { query } from '../../support/query.ts';
+import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
+import {
+  remove,
+  startServer,
+  startShipping,
+  untilShipped,
+  type RunningServer,
+  type Shipping,
+} from './restore-world.ts';
+
+const LOG = { info: () => undefined, warn: () => undefined };
+
+let world: PlatformWorld;
+let running: RunningServer;
+let shipping: Shipping;
+let standby: Standby;
+let second: RunningServer | null = null;
+const halt = new AbortController();
+
+const follow = (home: string): Standby =>
+  createStandby({
+    home,
+    artefactDir: join(home, 'artefacts'),
+    openTarget: () => Promise.resolve(world.target),
+    log: LOG,
+  });
+const replayedAll = () =>
+  waitFor(
+    async () => {
+      const [row] = await running.query<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn');
+      const { fetchedLsn, lagSeconds } = standby.status();
+      const [found] = await running.query<{ there: boolean }>(
+        `select '${fetchedLsn ?? '0/0'}'::pg_lsn >= '${row?.lsn ?? ''}'::pg_lsn as there`,
+      );
+      return found?.there === true && lagSeconds !== null && lagSeconds < 5;
+    },
+    30_000,
+    () => `the standby to keep up: ${JSON.stringify(standby.status())}`,
+  );
+
+describe('a standby of another region', () => {
+  beforeAll(async () => {
+    world = await createPlatformWorld();
+    ({ running } = world);
+    shipping = startShipping(running.server.databaseUrl, world.target.store, createWalCodec(world.keys));
+    await backUp(world, running, world.artefactDir);
+    await running.query(`insert into notes(body) select 'second' from generate_series(1, 50)`);
+    await untilShipped(running, shipping);
+  });
+  afterAll(async () => {
+    halt.abort();
+    await standby.stop();
+    await shipping.stop();
+    await running.stop();
+    await second?.stop();
+    remove(world.folder);
+  });
+
+  it('keeps up with what the target gets, artefacts too, and across a stop in between', async () => {
+    const home = join(world.folder, 'standby');
+    standby = follow(home);
+    void standby.follow(halt.signal);
+    await replayedAll();
+    expect(standby.status()).toMatchObject({ phase: 'following', artefactsMissing: 0, problem: null });
+    await standby.stop();
+    // Three segments go by while it is away, and one of them is replaced by its whole.
+    for (let i = 0; i < 3; i++) {
+      await running.query(`insert into notes(body) select 'third' from generate_series(1, 100)`);
+      await running.query('select pg_switch_wal()');
+    }
+    await untilShipped(running, shipping);
+    standby = follow(home);
+    void standby.follow(halt.signal);
+    await running.query(`insert into notes(body) select 'fourth' from generate_series(1, 10)`);
+    await untilShipped(running, shipping);
+    await replayedAll();
+  });
+
+  it('is promoted with every row that was shipped, once, and becomes the database of its home', async () => {
+    const home = join(world.folder, 'standby');
+    await shipping.stop();
+    await running.stop();
+    const promoted = await standby.promote(null, halt.signal);
+    expect(promoted.reachedLsn).toBe(promoted.fetchedLsn);
+    expect(await standby.promote(null, halt.signal)).toMatchObject({ fetchedLsn: promoted.fetchedLsn });
+    expect(await query(promoted.databaseUrl, 'select count(*)::int as n from notes')).toEqual([{ n: 460 }]);
+    await query(promoted.databaseUrl, `alter role sluice password 'of this home'`);
+    await standby.handOver();
+    await standby.handOver();
+    const { writeFileSync } = await import('node:fs');
+    writeFileSync(join(home, 'postgres-password'), 'of this home\n', { mode: 0o600 });
+    second = await startServer(home);
+    expect(await second.query('select count(*)::int as n from notes')).toEqual([{ n: 460 }]);
+    await second.query(`insert into notes(body) values ('written in the second region')`);
+  });
+});
