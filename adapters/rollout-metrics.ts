@@ -1,6 +1,6 @@
 import { Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
-import { ROLLOUT_PHASES } from '../domain/rollout/state.ts';
+import { NEXT_ACTIONS, ROLLOUT_PHASES } from '../domain/rollout/state.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
 import { VARIANTS } from '../domain/routing.ts';
 
@@ -56,15 +56,32 @@ function watch(registry: Registry, read: () => RolloutGauges): void {
       g.set({ model, arm }, count);
     }
   });
+  watchWait(gauge);
 }
 
-type Labels = 'model' | 'metric' | 'event';
-type MakeGauge = (
+type MakeGauge = <L extends string>(
   name: string,
   help: string,
-  labelNames: readonly ('metric' | 'event')[],
-  set: (gauge: Gauge<Labels>, rollout: RolloutSnapshot) => void,
+  labelNames: readonly L[],
+  set: (gauge: Gauge<'model' | L>, rollout: RolloutSnapshot) => void,
 ) => unknown;
+
+/** How far the step is, when it may end, and what follows. */
+function watchWait(gauge: MakeGauge): void {
+  gauge('rollout_step_samples', 'Requests of the candidate in this step', [], (g, { model, samples }) => {
+    if (samples !== undefined) g.set({ model }, samples.step);
+  });
+  gauge('rollout_step_samples_min', 'Requests that the step takes at least', [], (g, { model, samples }) => {
+    if (samples !== undefined) g.set({ model }, samples.stepMin);
+  });
+  const ends = 'Earliest end of the step, Unix time; absent while a person is waited for';
+  gauge('rollout_step_ends_timestamp_seconds', ends, [], (g, { model, stepEndsAtMs }) => {
+    if (stepEndsAtMs !== null) g.set({ model }, stepEndsAtMs / 1000);
+  });
+  gauge('rollout_next_action', '1 at what comes when the wait is over', ['action'], (g, { model, next }) => {
+    for (const action of NEXT_ACTIONS) g.set({ model, action }, next?.action === action ? 1 : 0);
+  });
+}
 
 /** The rollout goes back when the first reaches the second; a step is shown healthy by the third. */
 function watchEvidence(gauge: MakeGauge): void {

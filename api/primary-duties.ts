@@ -9,6 +9,7 @@ import { createHangWatch } from './cluster/hang-watch.ts';
 import { createMemoryWatch } from './cluster/memory-watch.ts';
 import { createRecordLosses } from './cluster/record-losses.ts';
 import { watchOpenRollouts } from './cluster/watch-open-rollouts.ts';
+import { connectControlPlane } from './connect-control-plane.ts';
 import { defaultBound } from './journal/default-bound.ts';
 import { createJournalShipper } from './journal/journal-shipper.ts';
 import { lendLimits } from './limits/lend-limits.ts';
@@ -29,7 +30,7 @@ export interface PrimaryDuties {
 }
 
 export interface PrimaryDutiesDeps {
-  readonly config: Pick<Config, 'home' | 'journal'>;
+  readonly config: Config;
   readonly databaseUrl: string;
   readonly fleet: Fleet;
   /** Of a serving process, MB: above it one that has grown is replaced. */
@@ -51,7 +52,9 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   const memory = createMemoryWatch({ fleet, limitMb: memoryLimitMb, log });
   metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
   metrics.watchRecovery(() => readRecoveryStatus(config.home));
-  const open = watchOpenRollouts({ rollouts: database.registry.rollouts, log });
+  const temporal = connectControlPlane(config);
+  const { rolloutStatus } = temporal.control;
+  const open = watchOpenRollouts({ rollouts: database.registry.rollouts, status: rolloutStatus, log });
   metrics.watchRollouts(() => open.snapshots());
   metrics.watchFleet(() => {
     return { serving: fleet.serving().length, crashes: fleet.crashes(), recycled: memory.recycled() };
@@ -97,7 +100,7 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
       open.close();
       limits.close();
       await shipper.close(JOURNAL_CLOSE_LIMIT_MS);
-      await database.close();
+      await Promise.all([database.close(), temporal.close()]);
     },
   };
 }

@@ -11,13 +11,13 @@ import { createNotifier } from '../adapters/webhooks/create-notifier.ts';
 import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import type { Registry } from '../db/ports.ts';
+import { deferBackupDesk } from './backups/backup-desk.ts';
 import { joinFleet } from './cluster/join-fleet.ts';
 import type { PrimaryCalls, ProcessCalls } from './cluster/calls.ts';
 import { createLink } from './cluster/link.ts';
 import { createPrimaryChannel } from './cluster/primary-channel.ts';
+import { connectControlPlane } from './connect-control-plane.ts';
 import { createApp } from './create-app.ts';
-import { deferControlPlane } from './deferred-control-plane.ts';
-import type { LoadedControlPlane } from './deferred-control-plane.ts';
 import { failStart } from './fail-start.ts';
 import { createImports } from './imports/create-imports.ts';
 import { createHotPath } from './hot-path/create-hot-path.ts';
@@ -44,27 +44,25 @@ const PRIMARY_LIMIT_MS = 5_000;
 /** A database that is away must not keep a replacement from serving by what is saved. */
 const FIRST_KEYS_LIMIT_MS = 2_000;
 
-async function connectControlPlane(config: Config): Promise<LoadedControlPlane> {
-  const [{ connectTemporal }, { createTemporalControlPlane }] = await Promise.all([
-    import('../adapters/temporal-client.ts'),
-    import('./temporal-control-plane.ts'),
-  ]);
-  const temporal = connectTemporal(config);
-  const { taskQueue } = config;
-  return { control: createTemporalControlPlane({ temporal, taskQueue, now: Date.now }), close: () => temporal.close() };
-}
-
 function connectWebhooks({ webhooks: settings }: Config, { webhooks }: Pick<Registry, 'webhooks'>): Webhooks {
   const sealer = createSealer(() => readSealingKey(settings.sealingKey, settings.sealingKeyPath));
   const notifier = createNotifier({ webhooks, sealer, post: settings, now: Date.now });
   return { sealer, notifier, allowPrivate: settings.allowPrivate };
 }
 
+function connectBackups({ backup, home }: Config, databaseUrl: string) {
+  return deferBackupDesk(async () => {
+    const { createBackupDesk } = await import('./backups/create-backup-desk.ts');
+    return createBackupDesk({ backup, home, databaseUrl, now: Date.now });
+  });
+}
+
 /** Everything that talks to the world outside, and how to let go of it. */
 function connectAll(config: Config, log: Log) {
-  const database = createRegistry(requireAddresses(config).databaseUrl, { applicationName: 'sluice-api' });
+  const { databaseUrl } = requireAddresses(config);
+  const database = createRegistry(databaseUrl, { applicationName: 'sluice-api' });
   const { registry, idempotency } = database;
-  const temporal = deferControlPlane(() => connectControlPlane(config));
+  const temporal = connectControlPlane(config);
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const metrics = createMetrics();
   const journal = createJournalWriter({
@@ -118,6 +116,7 @@ function connectAll(config: Config, log: Log) {
     checks,
     imports,
     webhooks,
+    desk: connectBackups(config, databaseUrl),
     temporal,
     disconnect,
   };

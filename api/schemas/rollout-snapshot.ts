@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { METRICS } from '../../domain/rollout/plan.ts';
-import { ROLLOUT_PHASES } from '../../domain/rollout/state.ts';
+import { NEXT_ACTIONS, ROLLOUT_PHASES } from '../../domain/rollout/state.ts';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
 import { SHADOW_METRICS } from '../../domain/verdict.ts';
 import type { Verdict } from '../../domain/verdict.ts';
@@ -73,7 +73,7 @@ const holdSchema = z.strictObject({
 });
 
 const nextSchema = z.strictObject({
-  action: z.enum(['step', 'promote', 'finish', 'conclude', 'end', 'person', 'none']),
+  action: z.enum(NEXT_ACTIONS),
   weightPercent: z.number().nullable(),
   atMs: z.number().nullable(),
 });

@@ -56,7 +56,8 @@ export function createTerminal(streams: Streams, settings: Pick<Settings, 'colou
     },
     redraw: (lines) => {
       // A wrapped line would take two rows and break the count of rows to go up; so would lines above the top.
-      const fitting = lines.slice(0, rows - 1).map((line) => cut(line, width - 1, style.signs.cut));
+      const shown = lines.length < rows ? lines : lines.filter((line) => line !== '');
+      const fitting = shown.slice(0, rows - 1).map((line) => cut(line, width - 1, style.signs.cut));
       const up = drawn === 0 ? '' : `\u001b[${drawn}A`;
       streams.stdout.write(`${up}\r\u001b[J${fitting.join('\n')}\n`);
       drawn = fitting.length;

@@ -7,6 +7,8 @@ import type { Terminal } from '../terminal/terminal.ts';
 import { padEnd, wrap } from '../terminal/text.ts';
 
 const BAR_COLUMNS = 30;
+/** Beside the bar of a weight: variant, version and a share such as `12.34 %`. */
+const WEIGHT_WORDS_COLUMNS = 28;
 const EVIDENCE_BAR_COLUMNS = 12;
 const LABEL_COLUMNS = 12;
 
@@ -71,21 +73,23 @@ export function renderRollout(snapshot: RolloutSnapshot, terminal: Terminal, now
   return [
     `${title}  ${style.dim(snapshot.plan.strategy)}`,
     '',
-    ...renderWeights(snapshot, style),
+    ...renderWeights(snapshot, terminal),
     '',
     ...labelled('phase', `${paintPhase(snapshot.phase, style)}, generation ${snapshot.generation}`, terminal),
     ...labelled('steps', renderSteps(snapshot, style), terminal),
+    ...renderTimeLeft(snapshot, terminal, nowMs),
     ...renderVerdict(snapshot, terminal),
     ...renderSamples(snapshot, terminal),
     ...renderNeeds(snapshot, terminal, nowMs),
     ...renderWords(snapshot, terminal),
-    ...renderTimes(snapshot, terminal, nowMs),
+    ...renderAge(snapshot, terminal, nowMs),
   ];
 }
 
-function renderWeights(snapshot: RolloutSnapshot, style: Style): readonly string[] {
+function renderWeights(snapshot: RolloutSnapshot, { style, width }: Terminal): readonly string[] {
+  const columns = Math.min(BAR_COLUMNS, Math.max(5, width - WEIGHT_WORDS_COLUMNS));
   return snapshot.routes.map((route) => {
-    const bar = renderBar(route.weightPercent / 100, BAR_COLUMNS, style);
+    const bar = renderBar(route.weightPercent / 100, columns, style);
     const painted = route.variant === 'candidate' || route.variant === 'shadow' ? style.cyan(bar) : style.green(bar);
     const mirror = route.mirrorPercent === undefined ? '' : `, copies of ${formatPercent(route.mirrorPercent)}`;
     const name = padEnd(route.variant, LABEL_COLUMNS - 2);
@@ -111,7 +115,7 @@ function renderVerdict(snapshot: RolloutSnapshot, terminal: Terminal): readonly 
   const paint = { rollback: style.red, healthy: style.green, inconclusive: style.yellow }[verdict.kind];
   return [
     ...labelled('verdict', `${paint(verdict.kind)}: ${verdict.reason}`, terminal),
-    ...verdict.evidence.map((evidence) => `${' '.repeat(LABEL_COLUMNS)}${renderEvidence(evidence, style)}`),
+    ...verdict.evidence.map((evidence) => renderEvidence(evidence, terminal)),
   ];
 }
 
@@ -127,17 +131,27 @@ const METRIC_WORDS: Readonly<Record<string, string>> = {
   shadowLatency: 'shadow latency',
 };
 const METRIC_COLUMNS = 19;
+/** A screen narrower than this shows of each metric its way to the threshold, and no shares: they would be cut off. */
+const WIDE_COLUMNS = 120;
 
 /** The bar is the way from no evidence (1) to the threshold, on a logarithmic scale, as evidence multiplies. */
-function renderEvidence(evidence: Evidence, style: Style): string {
+function renderEvidence(evidence: Evidence, { style, interactive, width }: Terminal): string {
   const way = evidence.eValue <= 1 ? 0 : Math.log(evidence.eValue) / Math.log(evidence.threshold);
   const bar = renderBar(way, EVIDENCE_BAR_COLUMNS, style);
   const name = evidence.event ?? METRIC_WORDS[evidence.metric] ?? evidence.metric;
   const state = evidence.status ?? (way >= 1 ? 'breached' : 'open');
   const paint = { breached: style.red, healthy: style.green, open: style.dim }[state];
-  const value = `e-value ${formatEValue(evidence.eValue)} of ${formatNumber(evidence.threshold)}`;
-  const watched = evidence.action === 'watch' ? style.dim(' (watched only)') : '';
-  return `${padEnd(name, METRIC_COLUMNS)}${padEnd(observedOf(evidence), 26)} ${paint(bar)} ${padEnd(value, 24)} ${paint(state)}${watched}`;
+  const value = `${formatEValue(evidence.eValue)} of ${formatNumber(evidence.threshold)}`;
+  const watches = evidence.action === 'watch';
+  const indent = ' '.repeat(LABEL_COLUMNS);
+  if (interactive && width < WIDE_COLUMNS) {
+    const said = `${padEnd(value, 17)} ${paint(state)}${watches ? style.dim(', watched') : ''}`;
+    return width < 80
+      ? `  ${padEnd(name, METRIC_COLUMNS)}${said}`
+      : `${indent}${padEnd(name, METRIC_COLUMNS)}${paint(bar)} ${said}`;
+  }
+  const watched = watches ? style.dim(' (watched only)') : '';
+  return `${indent}${padEnd(name, METRIC_COLUMNS)}${padEnd(observedOf(evidence), 26)} ${paint(bar)} ${padEnd(`e-value ${value}`, 24)} ${paint(state)}${watched}`;
 }
 
 /** Shares read as percentages; what is compared with another arm names that arm's own. */
@@ -203,19 +217,28 @@ function renderWords(snapshot: RolloutSnapshot, terminal: Terminal): readonly st
   const { now, waitsFor, next } = snapshot.explanation;
   return [
     ...labelled('now', now, terminal),
-    ...(waitsFor === '' ? [] : labelled('waits for', waitsFor, terminal)),
     ...(next === '' ? [] : labelled('next', next, terminal)),
+    // The longest comes last: a screen that is too short cuts the end off.
+    ...(waitsFor === '' ? [] : labelled('waits for', waitsFor, terminal)),
     ...(snapshot.reason === null ? [] : labelled('reason', snapshot.reason, terminal)),
   ];
 }
 
-function renderTimes(snapshot: RolloutSnapshot, terminal: Terminal, nowMs: number): readonly string[] {
-  const since = labelled('running for', formatDuration(nowMs - snapshot.startedAtMs), terminal);
-  if (isOver(snapshot.phase)) return labelled('started', formatTime(snapshot.startedAtMs), terminal);
-  if (snapshot.stepEndsAtMs === null) return [...since, ...labelled('time left', 'waits for a person', terminal)];
-  const leftMs = snapshot.stepEndsAtMs - nowMs;
+function renderTimeLeft(
+  { phase, stepEndsAtMs }: RolloutSnapshot,
+  terminal: Terminal,
+  nowMs: number,
+): readonly string[] {
+  if (isOver(phase)) return [];
+  if (stepEndsAtMs === null) return labelled('time left', 'waits for a person', terminal);
+  const leftMs = stepEndsAtMs - nowMs;
   const left = leftMs > 0 ? `at least ${formatDuration(leftMs)} in this step` : 'the time of this step is over';
-  return [...since, ...labelled('time left', left, terminal)];
+  return labelled('time left', left, terminal);
+}
+
+function renderAge({ phase, startedAtMs }: RolloutSnapshot, terminal: Terminal, nowMs: number): readonly string[] {
+  if (isOver(phase)) return labelled('started', formatTime(startedAtMs), terminal);
+  return labelled('running for', formatDuration(nowMs - startedAtMs), terminal);
 }
 
 function labelled(label: string, text: string, terminal: Terminal): readonly string[] {

@@ -52,9 +52,11 @@ export interface ApprovalsShown {
   readonly satisfied: boolean;
 }
 
+export const NEXT_ACTIONS = ['step', 'promote', 'finish', 'conclude', 'end', 'person', 'none'] as const;
+
 /** What happens when the wait is over. */
 export interface NextAction {
-  readonly action: 'step' | 'promote' | 'finish' | 'conclude' | 'end' | 'person' | 'none';
+  readonly action: (typeof NEXT_ACTIONS)[number];
   /** Of the candidate, after the action; `null` where it stays. */
   readonly weightPercent: number | null;
   /** Earliest, epoch ms; `null` where it waits for something else than time. */

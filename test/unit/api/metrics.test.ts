@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it, vi } from 'vitest';
 import { createMetrics } from '../../../adapters/metrics.ts';
+import type { RolloutSnapshot } from '../../../domain/rollout/state.ts';
 import { watchOpenRollouts } from '../../../api/cluster/watch-open-rollouts.ts';
 import { createRolloutMetrics } from '../../../adapters/rollout-metrics.ts';
 import { rollout, row, snapshot } from './support/samples.ts';
@@ -81,7 +82,7 @@ describe('GET /router/metrics', () => {
 });
 
 describe('the metrics of rollouts', () => {
-  const judged = {
+  const judged: RolloutSnapshot = {
     ...snapshot,
     phase: 'running' as const,
     routes: [
@@ -93,6 +94,8 @@ describe('the metrics of rollouts', () => {
       { metric: 'errorRate' as const, eValue: 12.5, threshold: 300, healthEValue: 4 },
       { metric: 'outcome' as const, event: 'complaint', eValue: 0.5, threshold: 300 },
     ],
+    stepEndsAtMs: 1_750_000_000_000,
+    next: { action: 'step', weightPercent: 25, atMs: null },
     samples: { candidate: 70, baseline: 71, champion: 900, shadowPairs: 0, step: 20, stepMin: 100 },
   };
 
@@ -112,6 +115,11 @@ describe('the metrics of rollouts', () => {
       `rollout_e_value_threshold{model="${model}",metric="outcome",event="complaint"} 300`,
       `rollout_health_e_value{model="${model}",metric="errorRate",event=""} 4`,
       `rollout_samples{model="${model}",arm="champion"} 900`,
+      `rollout_step_samples{model="${model}"} 20`,
+      `rollout_step_samples_min{model="${model}"} 100`,
+      `rollout_step_ends_timestamp_seconds{model="${model}"} 1750000000`,
+      `rollout_next_action{model="${model}",action="step"} 1`,
+      `rollout_next_action{model="${model}",action="person"} 0`,
     ]) {
       expect(text.split('\n')).toContain(line);
     }
@@ -125,7 +133,16 @@ describe('the metrics of rollouts', () => {
     const list = vi.fn(() => Promise.resolve([ended, { ...rollout(null), snapshot: judged }]));
     const warn = vi.fn();
     const log = { info: warn, warn, error: warn, fatal: warn, debug: warn };
-    const watched = watchOpenRollouts({ rollouts: { list }, log, everyMs: 5 });
+    const live = { ...judged, weightPercent: 25 };
+    const status = vi.fn<(model: string) => Promise<RolloutSnapshot | null>>(() => Promise.resolve(live));
+    const watched = watchOpenRollouts({ rollouts: { list }, status, log, everyMs: 5 });
+    await vi.waitFor(() => expect(watched.snapshots()).toEqual([live]));
+    // No worker answers, or the model is on to another rollout: what was recorded will do.
+    status.mockResolvedValue(null);
+    await vi.waitFor(() => expect(watched.snapshots()).toEqual([judged]));
+    status.mockResolvedValue({ ...live, rolloutId: 'another' });
+    await vi.waitFor(() => expect(watched.snapshots()).toEqual([judged]));
+    status.mockRejectedValue(new Error('Temporal is away'));
     await vi.waitFor(() => expect(watched.snapshots()).toEqual([judged]));
     list.mockRejectedValue(new Error('gone'));
     await vi.waitFor(() => expect(watched.snapshots()).toEqual([]));
