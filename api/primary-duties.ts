@@ -53,8 +53,8 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
   metrics.watchRecovery(() => readRecoveryStatus(config.home));
   const temporal = connectControlPlane(config);
-  const { rolloutStatus } = temporal.control;
-  const open = watchOpenRollouts({ rollouts: database.registry.rollouts, status: rolloutStatus, log });
+  const status = (model: string) => temporal.control.rolloutStatus(model);
+  const open = watchOpenRollouts({ rollouts: database.registry.rollouts, status, log });
   metrics.watchRollouts(() => open.snapshots());
   metrics.watchFleet(() => {
     return { serving: fleet.serving().length, crashes: fleet.crashes(), recycled: memory.recycled() };

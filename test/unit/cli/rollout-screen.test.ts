@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createTerminal, type Streams } from '../../../cli/terminal/terminal.ts';
 import { renderRollout } from '../../../cli/views/rollout.ts';
@@ -39,12 +40,7 @@ function screen(columns: number, rows: number): readonly string[] {
   const streams = { stdin: { isTTY: true }, stdout, stderr: stdout } as unknown as Streams;
   const terminal = createTerminal(streams, { colour: true, unicode: true });
   terminal.redraw(renderRollout(shown, terminal, NOW_MS));
-  // eslint-disable-next-line no-control-regex -- what moves the cursor and paints takes no room
-  return written
-    .replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')
-    .replaceAll('\r', '')
-    .trimEnd()
-    .split('\n');
+  return stripVTControlCharacters(written).replaceAll('\r', '').trimEnd().split('\n');
 }
 
 describe('the picture of a rollout', () => {
