@@ -9,6 +9,7 @@ import type { RetentionPolicy } from '../domain/recovery/retention.ts';
 import { verifyAndMark } from '../recovery/catalogue/keep-sets.ts';
 import type { DatabaseFacts } from '../recovery/vault/stage-database.ts';
 import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
+import { SERVING_RATE_BYTES } from '../recovery/vault/pace.ts';
 import { pruneSets } from '../recovery/vault/prune-sets.ts';
 import { databaseBytes, stageDatabase } from '../recovery/vault/stage-database.ts';
 import { stageDefinitions, stageLogs, stageSealingKey } from '../recovery/vault/stage-platform.ts';
@@ -89,6 +90,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
           signal,
           onProgress,
           nowMs,
+          rateMaxBytes: SERVING_RATE_BYTES,
         });
         deps.onVerified(target, setId, problems.length === 0);
         return { problems, bytesRead, contentChecked };

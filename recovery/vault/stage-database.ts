@@ -7,6 +7,7 @@ import { takeBaseBackup } from '../postgres/base-backup.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { isForbidden } from '../postgres/slot-owner.ts';
 import { countRows, referencedArtefacts, withClient, type ReferencedArtefacts } from '../restore/check-restored.ts';
+import { SERVING_RATE_BYTES } from './pace.ts';
 import type { SetSink } from './set-sink.ts';
 import type { StagedSet } from './stage-set.ts';
 
@@ -65,7 +66,7 @@ async function copyPhysical(
   { databaseUrl }: StageDatabaseOptions,
 ): Promise<CopiedDatabase> {
   const taken = await takeBaseBackup(
-    { databaseUrl, label: set.setId, signal: sink.signal },
+    { databaseUrl, label: set.setId, rateMaxKb: SERVING_RATE_BYTES / 1024, signal: sink.signal },
     async ({ name, stream }) => {
       await sink.add(`postgres/${name}`, stream);
     },

@@ -3,12 +3,15 @@ import { artefactKey, setFileKey } from '../../domain/recovery/layout.ts';
 import type { BackupManifest, SetFile, SetKind } from '../../domain/recovery/manifest.ts';
 import { checkWalChain } from './check-wal-chain.ts';
 import { counted, type Counted } from './file-content.ts';
+import { paced } from './pace.ts';
 import { openArtefact, type VaultTarget } from './vault-target.ts';
 import type { VaultKeys } from './vault-keys.ts';
 
 export interface VerifyOptions {
   readonly keys: Pick<VaultKeys, 'identities'>;
   readonly signal: AbortSignal;
+  /** Content read a second at most; default as fast as it goes. */
+  readonly rateMaxBytes?: number;
   /** Bytes read so far. */
   readonly onProgress?: (bytes: number) => void;
 }
@@ -47,7 +50,7 @@ export async function verifySet(target: VaultTarget, setId: string, options: Ver
     options.signal.throwIfAborted();
     await collectProblem(file.name, problems, async () => {
       const check = contentChecked ? checkFile : checkStored;
-      note(await check(target, set, file, options.signal));
+      note(await check(target, set, file, options));
     });
   }
   for (const { digest, bytes } of set.artefacts) {
@@ -82,13 +85,15 @@ async function checkFile(
   target: VaultTarget,
   set: BackupManifest,
   file: SetFile,
-  signal: AbortSignal,
+  options: VerifyOptions,
 ): Promise<number> {
+  const { signal, rateMaxBytes } = options;
   const seen: { stored: Counted | null } = { stored: null };
   try {
-    await drained(await target.readFile(set, file, signal, (stored) => (seen.stored = stored)));
+    const content = await target.readFile(set, file, signal, (stored) => (seen.stored = stored));
+    await drained(rateMaxBytes === undefined ? content : paced(content, rateMaxBytes, signal));
   } catch (error) {
-    if (error instanceof DomainError && error.code === 'artefactCorrupt') await checkStored(target, set, file, signal);
+    if (error instanceof DomainError && error.code === 'artefactCorrupt') await checkStored(target, set, file, options);
     throw error;
   }
   return requireStored(file, seen.stored ?? { bytes: 0, sha256: '' });
@@ -99,7 +104,7 @@ async function checkStored(
   { store }: VaultTarget,
   set: BackupManifest,
   file: SetFile,
-  signal: AbortSignal,
+  { signal }: Pick<VerifyOptions, 'signal'>,
 ): Promise<number> {
   const { content } = await store.get(setFileKey(set.setId, file.name), { signal });
   return requireStored(file, await drained(content));
