@@ -7,7 +7,7 @@ import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/
 import { readConfig } from '../adapters/config.ts';
 import type { Bench, BenchTarget, Figure } from './bench.ts';
 import { PARTS, startKillWorld, type KillWorld, type Part } from './rollout-kills/kill-world.ts';
-import { killPoints, pointName, ROWS, type Row } from './rollout-kills/rows.ts';
+import { AT_START, fellOn, killPoints, pointName, ROWS, type Row } from './rollout-kills/rows.ts';
 import { runBatch, type End, type Outcome } from './rollout-kills/run-batch.ts';
 import { judgeCell, sumUp, table, type Cell } from './rollout-kills/tell-cells.ts';
 
@@ -39,9 +39,9 @@ function chosen<T extends string>(what: string, names: readonly T[], wanted: str
   return found;
 }
 
-/** Those of the rows that can be killed at the step. */
-const thoseWith = (rows: Rows, step: number): Rows =>
-  Object.fromEntries(Object.entries(rows).filter(([, row]) => killPoints(row).includes(step)));
+/** Those of the rows that can be killed at the point. */
+const thoseWith = (rows: Rows, point: number): Rows =>
+  Object.fromEntries(Object.entries(rows).filter(([, row]) => killPoints(row).includes(point)));
 
 async function keepHistories({ histories }: Run, world: KillWorld, outcomes: readonly Outcome[]): Promise<void> {
   for (const { model } of outcomes) histories.push({ workflowId: model, history: await world.history(model) });
@@ -57,16 +57,16 @@ async function undisturbed(run: Run, world: KillWorld): Promise<void> {
   }
 }
 
-async function killAt(run: Run, world: KillWorld, part: Part, step: number): Promise<void> {
-  let rows = thoseWith(run.rows, step);
+async function killAt(run: Run, world: KillWorld, part: Part, point: number): Promise<void> {
+  let rows = thoseWith(run.rows, point);
   for (let attempt = 1; attempt <= TRIES && Object.keys(rows).length > 0; attempt++) {
-    const tag = `${part.toLowerCase().replace(' ', '-')}-${step + 1}-${attempt}`;
+    const tag = `${part.toLowerCase().replace(' ', '-')}-${point + 1}-${attempt}`;
     const outcomes = await runBatch({
       world,
       tag,
       rows,
-      kills: [{ part, step }],
-      bakeTimeMs: (one) => (one === step ? LONG_MS : SHORT_MS),
+      kills: [{ part, point }],
+      bakeTimeMs: (step) => (step === point ? LONG_MS : SHORT_MS),
     });
     await keepHistories(run, world, Object.values(outcomes));
     const late: [string, Row][] = [];
@@ -74,14 +74,12 @@ async function killAt(run: Run, world: KillWorld, part: Part, step: number): Pro
       const outcome = outcomes[name];
       const expected = run.ends.get(name);
       if (outcome === undefined || expected === undefined) continue;
-      // While it starts: in the moments after the order was taken, in which its first step may come into force.
-      const [at = -1] = outcome.killedAtSteps;
-      const there = step < 0 ? at <= 0 : at === step;
-      const cell = judgeCell({ name, point: pointName(row, step), part, outcome, expected });
+      const there = fellOn(point, outcome.killedAtSteps[0] ?? AT_START);
+      const cell = judgeCell({ name, point: pointName(row, point), part, outcome, expected });
       run.cells.push(there ? cell : { ...cell, point: 'elsewhere' });
       if (!there) late.push([name, row]);
       run.log(
-        `${part} killed, ${name} at ${pointName(row, step)}: ${cell.problems.join('; ') || 'well'}${there ? '' : ' (not at that step)'}`,
+        `${part} killed, ${name} at ${pointName(row, point)}: ${cell.problems.join('; ') || 'well'}${there ? '' : ' (not at that step)'}`,
       );
     }
     rows = Object.fromEntries(late);
@@ -113,8 +111,8 @@ async function runAll(log: Log, { strategy, part }: BenchTarget): Promise<readon
     const world = await startKillWorld(cacheDir);
     try {
       if (run.ends.size === 0) await undisturbed(run, world);
-      const steps = [...new Set(Object.values(rows).flatMap(killPoints))].sort((a, b) => a - b);
-      for (const step of steps) await killAt(run, world, killed, step);
+      const points = [...new Set(Object.values(rows).flatMap(killPoints))].sort((a, b) => a - b);
+      for (const point of points) await killAt(run, world, killed, point);
     } finally {
       await world.stop();
     }

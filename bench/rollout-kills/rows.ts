@@ -1,11 +1,14 @@
 /** The rollouts that are killed: one of every strategy, and one that goes back by itself. Seconds each. */
+import type { ModelDefinition } from '../../domain/definition.ts';
 import type { PlanOverrides, RolloutStep, Strategy } from '../../domain/rollout/plan.ts';
 import { tinyModel, type TinyModel } from '../../test/support/tiny-model.ts';
+import { liveDefinition } from '../rollout/live-definition.ts';
 
-/** Feature `x` of a request: the rows come again and again, so that anything kept from another version would show. */
-const DIFFERENT_ROWS = 200;
+/** Feature `x` of a request: the rows come again and again, and are kept, so that what is kept of another version would show. */
+const DIFFERENT_ROWS = 100;
+const CACHE = { ttlMs: 60_000, maxEntries: 1_000 };
 /** From here on the bad candidate's answer is above 1, which is no probability. */
-const FAILS_FROM = 100;
+const FAILS_FROM = 50;
 const KEEP_WARM_MS = 800;
 
 export interface Row {
@@ -26,14 +29,25 @@ export const ROWS: Readonly<Record<string, Row>> = {
   'bad-canary': { strategy: 'canary', weights: [50, 100], bad: true },
 };
 
-/** Steps at which a row can be killed: of the bad one only the first, as it gets no further. `-1`: while it starts. */
+/** Points at which something is killed, beside the indices of steps: while the order is taken, and at the verdict. */
+export const AT_START = -1;
+export const AT_VERDICT = 100;
+
+/** The bad one gets no further than its first step. */
 export function killPoints({ weights, bad = false }: Row): readonly number[] {
-  return [-1, ...weights.map((_, step) => step)].filter((step) => !bad || step < 1);
+  return bad ? [AT_START, 0, AT_VERDICT] : [AT_START, ...weights.keys()];
 }
 
-export function pointName({ weights, strategy }: Row, step: number): string {
-  if (step < 0) return 'start';
-  return strategy === 'shadow' ? 'mirrored' : `${weights[step] ?? 0} %`;
+export function pointName({ weights, strategy }: Row, point: number): string {
+  if (point === AT_START) return 'start';
+  if (point === AT_VERDICT) return 'verdict';
+  return strategy === 'shadow' ? 'mirrored' : `${weights[point] ?? 0} %`;
+}
+
+/** Whether a kill that met this step was at its point. With the verdict the way back may be in force already. */
+export function fellOn(point: number, step: number): boolean {
+  if (point === AT_START) return step <= 0;
+  return point === AT_VERDICT ? step === 0 || step === 1 : step === point;
 }
 
 /** @param bakeTimeMs of each step, by its index */
@@ -54,20 +68,22 @@ export function planOf({ weights, bad = false }: Row, bakeTimeMs: (step: number)
   };
 }
 
+export const definitionOf = (model: string): ModelDefinition => ({ ...liveDefinition(model), cache: CACHE });
+
 export const featuresOf = (user: number): { readonly x: number } => ({ x: user % DIFFERENT_ROWS });
 
 /** What a version answers for a user: below 0.4, or above 0.5, and for each row something else. */
 export function probabilityOf(row: Row, version: number, user: number): number {
   const { x } = featuresOf(user);
-  return version === 1 ? 0.002 * x : 0.5 + slopeOf(row) * x;
+  return version === 1 ? 0.004 * x : 0.5 + slopeOf(row) * x;
 }
 
-const slopeOf = ({ bad = false }: Row): number => (bad ? 0.5 / (FAILS_FROM - 0.5) : 0.002);
+const slopeOf = ({ bad = false }: Row): number => (bad ? 0.5 / (FAILS_FROM - 0.5) : 0.004);
 
 /** Versions 1 and 2. */
 export function versionsOf(row: Row): readonly [TinyModel, TinyModel] {
   return [
-    tinyModel({ weights: [0.002], bias: 0, link: 'identity' }),
+    tinyModel({ weights: [0.004], bias: 0, link: 'identity' }),
     tinyModel({ weights: [slopeOf(row)], bias: 0.5, link: 'identity' }),
   ];
 }

@@ -1,14 +1,14 @@
 /** Several rollouts at once, each under the requests of its own users, while one part of the platform is killed. */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Registry } from '../../db/ports.ts';
 import type { LedgerEntry } from '../../db/rollout-ports.ts';
 import type { Route } from '../../domain/routing.ts';
 import { until } from '../faults/tell.ts';
-import { liveDefinition } from '../rollout/live-definition.ts';
 import type { LivePlatform } from '../rollout/live-platform.ts';
 import { startUsers, type UserLoad } from '../rollout/user-load.ts';
 import { checkAnswers, type Findings } from './check-answers.ts';
 import { PROCESSES, type KillWorld, type Part } from './kill-world.ts';
-import { featuresOf, planOf, probabilityOf, versionsOf, type Row } from './rows.ts';
+import { AT_VERDICT, definitionOf, featuresOf, planOf, probabilityOf, versionsOf, type Row } from './rows.ts';
 
 const PER_SECOND = 15;
 const SERVED_WITHIN_MS = 30_000;
@@ -20,14 +20,15 @@ const SEEN_WITHIN_MS = 15_000;
 /** Requests go on for so long after the end. */
 const AFTERWARDS_MS = 1_500;
 const LEDGER_MAX = 100;
+const LOOKS_MAX = 1_000;
 
 export interface Batch {
   readonly world: KillWorld;
   /** Distinguishes its models from those of other batches. */
   readonly tag: string;
   readonly rows: Readonly<Record<string, Row>>;
-  /** One after the other, each when every rollout has come to its step; -1: as soon as all have been ordered. */
-  readonly kills: readonly { readonly part: Part; readonly step: number }[];
+  /** One after the other, each when every rollout has come to its point (see `killPoints`). */
+  readonly kills: readonly { readonly part: Part; readonly point: number }[];
   readonly bakeTimeMs: (step: number) => number;
 }
 
@@ -50,6 +51,8 @@ export interface Outcome {
   /** Of each kill, epoch ms. */
   readonly killedAtMs: readonly number[];
   readonly tookMs: number;
+  /** From the verdict against the candidate to its last answer; `null` without such a verdict. */
+  readonly goneMs: number | null;
 }
 
 interface Running {
@@ -70,8 +73,8 @@ export async function runBatch(batch: Batch): Promise<Readonly<Record<string, Ou
     // Their failures are dealt with below.
     for (const one of ended) one.catch(() => undefined);
     const killedAtMs: number[] = [];
-    for (const { part, step } of kills) {
-      await reached(world.platform, running, step);
+    for (const { part, point } of kills) {
+      await reached(world.platform, running, point);
       killedAtMs.push(await world.kill(part));
     }
     const tookMs = await Promise.all(ended);
@@ -90,7 +93,7 @@ export async function runBatch(batch: Batch): Promise<Readonly<Record<string, Ou
 async function begin({ world, tag, bakeTimeMs }: Batch, name: string, row: Row): Promise<Running> {
   const { platform } = world;
   const model = `${name}-${tag}`;
-  await platform.addModel(liveDefinition(model), versionsOf(row));
+  await platform.addModel(definitionOf(model), versionsOf(row));
   await until(`${model} to be served`, SERVED_WITHIN_MS, async () => {
     const serving = await platform.registry.instances.serving(model, Date.now() - SEEN_WITHIN_MS);
     return serving.length === PROCESSES && serving.every((one) => one.warmVersions.includes(1));
@@ -111,11 +114,23 @@ async function begin({ world, tag, bakeTimeMs }: Batch, name: string, row: Row):
 /** Generation 1 is the champion alone, 2 the first step. */
 const stepOf = (generation: number): number => generation - 2;
 
-function reached(platform: LivePlatform, running: readonly Running[], step: number): Promise<number> {
-  return until(`step ${step + 1} of all`, REACHED_WITHIN_MS, async () => {
-    const tables = await Promise.all(running.map(({ model }) => platform.registry.routing.find(model)));
-    return tables.every((table) => table !== null && stepOf(table.generation) >= step);
+function reached(platform: LivePlatform, running: readonly Running[], point: number): Promise<number> {
+  return until(`all to come to ${point}`, REACHED_WITHIN_MS, async () => {
+    const there = await Promise.all(running.map((one) => isAt(platform, one, point)));
+    return there.every(Boolean);
   });
+}
+
+async function isAt({ registry }: LivePlatform, { model, rolloutId }: Running, point: number): Promise<boolean> {
+  if (point === AT_VERDICT) return (await verdictAtMs(registry, rolloutId)) !== null;
+  const table = await registry.routing.find(model);
+  return table !== null && stepOf(table.generation) >= point;
+}
+
+/** Of the look that sent the rollout back, epoch ms. */
+async function verdictAtMs({ looks }: Registry, rolloutId: string): Promise<number | null> {
+  const rows = await looks.list(rolloutId, LOOKS_MAX);
+  return rows.find((look) => look.verdict.kind === 'rollback')?.lookAtMs ?? null;
 }
 
 /** Resolves with the time it took, ms. */
@@ -149,7 +164,11 @@ async function tell(world: KillWorld, one: Running, killedAtMs: readonly number[
     findings = checkAnswers({ ...told, stored: await world.stored(model) });
     return findings.misrecorded === 0;
   }).catch(() => undefined);
-  return { model, end, findings, killedAtMs, killedAtSteps: killedAtMs.map((ms) => stepAt(ledger, ms)), tookMs };
+  const verdictMs = await verdictAtMs(registry, one.rolloutId);
+  const lastMs = load.answers.filter((a) => a.version === 2).at(-1)?.atMs ?? 0;
+  const goneMs = verdictMs === null ? null : Math.max(0, lastMs + performance.timeOrigin - verdictMs);
+  const killedAtSteps = killedAtMs.map((ms) => stepAt(ledger, ms));
+  return { model, end, findings, killedAtMs, killedAtSteps, tookMs, goneMs };
 }
 
 function stepAt(ledger: readonly LedgerEntry[], atMs: number): number {

@@ -64,8 +64,8 @@ export function judgeCell({ expected, ...cell }: Judged): Cell {
 export function table(cells: readonly Cell[], rows: Readonly<Record<string, Row>>): readonly string[] {
   const parts = PARTS.filter((part) => cells.some((cell) => cell.part === part));
   const lines = Object.entries(rows).flatMap(([name, row]) =>
-    killPoints(row).map((step) => {
-      const point = pointName(row, step);
+    killPoints(row).map((at) => {
+      const point = pointName(row, at);
       const shown = parts.map((part) =>
         show(cells.find((c) => c.name === name && c.point === point && c.part === part)),
       );
@@ -100,7 +100,18 @@ export function sumUp(cells: readonly Cell[], rows: Readonly<Record<string, Row>
     figure('rollouts that ended otherwise than undisturbed', cells.filter((cell) => cell.endsOtherwise).length, 0),
     ...answerFigures(cells),
     ...failureFigures(cells),
+    ...goneFigures(cells),
   ];
+}
+
+/** How long a bad version goes on to answer when what would send it back is killed at that moment. */
+function goneFigures(cells: readonly Cell[]): readonly Figure[] {
+  return cells.flatMap(({ point, part, outcome: { goneMs } }) => {
+    const isQuiet = part === null;
+    if (goneMs === null || (point !== 'verdict' && !isQuiet)) return [];
+    const what = isQuiet ? 'nothing killed' : `${part} killed then`;
+    return [figure(`from the verdict to the last bad answer, ${what}`, goneMs, isQuiet ? LATE_MAX_MS : null, 'ms')];
+  });
 }
 
 function sum(cells: readonly Cell[], count: (f: Findings) => number): number {

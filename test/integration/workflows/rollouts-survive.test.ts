@@ -6,7 +6,7 @@
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startKillWorld, type KillWorld, type Part } from '../../../bench/rollout-kills/kill-world.ts';
-import { ROWS, type Row } from '../../../bench/rollout-kills/rows.ts';
+import { AT_START, ROWS, type Row } from '../../../bench/rollout-kills/rows.ts';
 import { runBatch, type End, type Outcome } from '../../../bench/rollout-kills/run-batch.ts';
 import type { UserAnswer } from '../../../bench/rollout/user-load.ts';
 import type { Route } from '../../../domain/routing.ts';
@@ -86,7 +86,7 @@ async function expectReplays(outcomes: readonly Outcome[]): Promise<void> {
 
 describe('rollouts of every strategy', () => {
   it('end as they would have though everything is killed once, and so does every request; their histories can be replayed', async () => {
-    const kills = ORDER.map((part, i) => ({ part, step: i === 0 ? -1 : 0 }));
+    const kills = ORDER.map((part, i) => ({ part, point: i === 0 ? AT_START : 0 }));
     const outcomes = await runBatch({ world, tag: 'survive', rows: ROWS, kills, bakeTimeMs: () => 4_000 });
     for (const [i, { part }] of kills.entries()) {
       const open = Object.values(outcomes).filter(({ end, killedAtSteps }) => {
