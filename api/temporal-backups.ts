@@ -1,6 +1,6 @@
 /** Backups as workflows: what the API and the command line start, and how a verification stands. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DomainError } from '../domain/errors.ts';
 import {
   BACKUP_WORKFLOW_ID,
@@ -11,10 +11,30 @@ import {
   type VerifyBackupInput,
   type VerifyBackupResult,
 } from '../workflows/messages.ts';
-import type { BackupVerification } from './control-plane.ts';
-import { explainFailure } from './temporal-failures.ts';
+import type { BackupVerification, ControlPlane } from './control-plane.ts';
+import { explainFailure, toDomainError } from './temporal-failures.ts';
 
 const RUNNING = `WorkflowType = '${WORKFLOWS.backup}' AND ExecutionStatus = 'Running'`;
+
+/** The part of the control plane that is about backups. */
+export function backupControl(
+  call: <T>(work: (client: Client) => Promise<T>) => Promise<T>,
+  taskQueue: string,
+): Pick<ControlPlane, 'startBackup' | 'startVerification' | 'verification'> {
+  const asked = <T>(work: (client: Client) => Promise<T>): Promise<T> =>
+    call(work).catch((error: unknown) => {
+      throw toDomainError(error);
+    });
+  const started = ({ workflowId, firstExecutionRunId }: WorkflowHandleWithFirstExecutionRunId) => ({
+    workflowId,
+    runId: firstExecutionRunId,
+  });
+  return {
+    startBackup: (input) => asked(async (client) => started(await startBackup(client, taskQueue, input))),
+    startVerification: (input) => asked(async (client) => started(await startVerification(client, taskQueue, input))),
+    verification: (input) => asked((client) => readVerification(client, input)),
+  };
+}
 
 /**
  * Starts a backup. One at a time: those of the schedule have ids of their own, and are looked for.
@@ -44,7 +64,7 @@ function alreadyRunning(workflowId: string, since: Date | null): DomainError {
 }
 
 /** Starts the verification of a set in one target; one that runs is joined. */
-export function startVerification(client: Client, taskQueue: string, input: VerifyBackupInput) {
+function startVerification(client: Client, taskQueue: string, input: VerifyBackupInput) {
   return client.workflow.start<(input: VerifyBackupInput) => Promise<VerifyBackupResult>>(WORKFLOWS.verifyBackup, {
     workflowId: verifyWorkflowId(input.setId, input.target),
     taskQueue,
@@ -54,7 +74,7 @@ export function startVerification(client: Client, taskQueue: string, input: Veri
 }
 
 /** How the newest verification of a set in a target went; `none`: none is known. */
-export async function readVerification(client: Client, input: VerifyBackupInput): Promise<BackupVerification> {
+async function readVerification(client: Client, input: VerifyBackupInput): Promise<BackupVerification> {
   const workflowId = verifyWorkflowId(input.setId, input.target);
   const nothing = { workflowId, runId: null, failure: null };
   try {

@@ -3,8 +3,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import type { Client, WorkflowExecutionDescription, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { DomainError } from '../domain/errors.ts';
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
@@ -25,8 +24,9 @@ import type {
   TrainStatus,
 } from '../workflows/messages.ts';
 import type { CommandOutcome, ControlPlane, StartedWorkflow, TrainingState } from './control-plane.ts';
-import { readVerification, startBackup, startVerification } from './temporal-backups.ts';
+import { backupControl } from './temporal-backups.ts';
 import { withTimeLimit } from './time-limit.ts';
+import { lastHeartbeat } from './temporal-heartbeat.ts';
 import { explainFailure, toDomainError } from './temporal-failures.ts';
 
 /** Starts and descriptions take milliseconds; a caller should not wait longer to hear that Temporal is away. */
@@ -85,15 +85,6 @@ export function createTemporalControlPlane({ temporal, taskQueue, now }: Tempora
     }
   };
 
-  const begin = async (work: (client: Client) => Promise<WorkflowHandleWithFirstExecutionRunId>) => {
-    try {
-      const { workflowId, firstExecutionRunId } = await call(CALL_TIMEOUT_MS, work);
-      return { workflowId, runId: firstExecutionRunId };
-    } catch (error) {
-      throw toDomainError(error);
-    }
-  };
-
   const ping = async (): Promise<void> => {
     await withTimeLimit(temporal.ping(), CALL_TIMEOUT_MS, noAnswer);
   };
@@ -125,15 +116,7 @@ export function createTemporalControlPlane({ temporal, taskQueue, now }: Tempora
       }
     },
     rolloutStatus: (model) => query<RolloutSnapshot>(rolloutWorkflowId(model), ROLLOUT_STATUS_QUERY),
-    startBackup: (input) => begin((client) => startBackup(client, taskQueue, input)),
-    startVerification: (input) => begin((client) => startVerification(client, taskQueue, input)),
-    verification: async (input) => {
-      try {
-        return await call(CALL_TIMEOUT_MS, (client) => readVerification(client, input));
-      } catch (error) {
-        throw toDomainError(error);
-      }
-    },
+    ...backupControl((work) => call(CALL_TIMEOUT_MS, work), taskQueue),
     check: ping,
   };
 }
@@ -167,7 +150,7 @@ async function readTraining(
     const known = { ...nothing, runId: run.runId };
     if (run.closeTime === undefined) {
       const status = await query(workflowId, TRAIN_STATUS_QUERY);
-      const progress = status === null ? null : { ...status, detail: lastHeartbeat(run) };
+      const progress = status === null ? null : { ...status, detail: lastProgress(run) };
       return { ...known, status: 'running', progress };
     }
     try {
@@ -186,16 +169,8 @@ async function readTraining(
   }
 }
 
-/** The first detail of the first heartbeating activity: what the running step last reported. */
-function lastHeartbeat(run: WorkflowExecutionDescription): TrainProgress | null {
-  for (const activity of run.raw.pendingActivities ?? []) {
-    const payload = activity.heartbeatDetails?.payloads?.[0];
-    if (payload === undefined) continue;
-    const detail = defaultPayloadConverter.fromPayload<Partial<TrainProgress>>(payload);
-    const { stage, done, total, message } = detail;
-    if (stage !== undefined && done !== undefined && total !== undefined && message !== undefined) {
-      return { stage, done, total, message };
-    }
-  }
-  return null;
+function lastProgress(run: WorkflowExecutionDescription): TrainProgress | null {
+  const { stage, done, total, message } = lastHeartbeat<TrainProgress>(run) ?? {};
+  if (stage === undefined || done === undefined || total === undefined || message === undefined) return null;
+  return { stage, done, total, message };
 }

@@ -4,6 +4,8 @@ import type { DrillReport } from '../recovery/drill/run-drill.ts';
 import type { RestoreReport } from '../recovery/restore/restore-platform.ts';
 
 export const RESTORE_WORKFLOWS = { restore: 'restorePlatform', drill: 'recoveryDrill' } as const;
+/** One restore at a time, as the command line starts it. */
+export const RESTORE_WORKFLOW_ID = 'restore/platform';
 /** One drill at a time, whoever starts it. */
 export const DRILL_WORKFLOW_ID = 'drill/platform';
 export const DRILL_SCHEDULE_ID = 'recovery-drill';

@@ -12,7 +12,8 @@ const patient = proxyActivities<BackupActivities>({ ...PROFILES.heavy, startToCl
  * Sample input: `{"setId":"20300131T031700Z-0f3a9c1b","target":"folder"}`.
  */
 export async function verifyBackup(raw: VerifyBackupInput): Promise<VerifyBackupResult> {
-  const { setId, target } = (raw as Partial<VerifyBackupInput> | undefined) ?? {};
+  // Whoever starts it by hand may give anything.
+  const { setId, target }: Record<keyof VerifyBackupInput, unknown> = raw;
   if (typeof setId !== 'string' || typeof target !== 'string')
     throw failure('invalidInput', 'Name a set and a target: {"setId": "...", "target": "..."}');
   try {

@@ -213,6 +213,14 @@ export interface KeyAnswer {
   readonly revoked_at?: string | null;
 }
 
+export interface RestorePointAnswer {
+  readonly name: string;
+  readonly at: string;
+  readonly lsn: string;
+  readonly timeline: number;
+  readonly targets: readonly string[];
+}
+
 export interface AuditAnswer {
   readonly at: string;
   readonly actor: string;

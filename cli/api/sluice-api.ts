@@ -15,6 +15,7 @@ import type {
   ModelAnswer,
   ModelSummary,
   PredictionAnswer,
+  RestorePointAnswer,
   RolloutAnswer,
   StartedRollout,
   StartedWorkflow,
@@ -78,6 +79,9 @@ export interface SluiceApi {
   keys(): Promise<readonly KeyAnswer[]>;
   revokeKey(id: string): Promise<unknown>;
   health(): Promise<HealthAnswer>;
+  createRestorePoint(name: string): Promise<RestorePointAnswer>;
+  /** Newest first. */
+  restorePoints(): Promise<readonly RestorePointAnswer[]>;
   /** Newest first. */
   audit(subject: string, limit: number): Promise<readonly AuditAnswer[]>;
 }
@@ -140,6 +144,8 @@ export function createSluiceApi(http: HttpClient): SluiceApi {
     keys: async () => ((await get('/keys')) as { keys: readonly KeyAnswer[] }).keys,
     revokeKey: (id) => http.request('DELETE', `/keys/${encodeURIComponent(id)}`),
     health: async () => (await get('/health/detailed')) as HealthAnswer,
+    createRestorePoint: async (name) => (await post('/restore-points', { name })) as RestorePointAnswer,
+    restorePoints: async () => ((await get('/restore-points')) as { points: readonly RestorePointAnswer[] }).points,
     audit: async (subject, limit) => {
       const filter = new URLSearchParams({ subject, limit: String(limit) });
       return ((await get(`/audit?${filter.toString()}`)) as { entries: readonly AuditAnswer[] }).entries;

@@ -1,43 +1,18 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
-import { z } from 'zod';
-import { readConfig } from '../../adapters/config.ts';
-import { connectTemporal } from '../../adapters/temporal-client.ts';
-import {
-  BACKUP_WORKFLOW_ID,
-  WORKFLOWS,
-  type BackupPlatformInput,
-  type BackupPlatformResult,
-} from '../../workflows/messages.ts';
+import { WorkflowFailedError } from '@temporalio/client';
+import { startBackup } from '../../api/temporal-backups.ts';
+import { BACKUP_WORKFLOW_ID, type BackupPlatformResult } from '../../workflows/messages.ts';
 import { CliError, EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
+import { connectTemporalHere } from '../temporal-here.ts';
 import type { BackupOptions } from './options.ts';
 
 /** Starts a backup on this machine's platform (or the one of TEMPORAL_ADDRESS), and waits for it. */
 export async function backUpNow(session: Session, options: BackupOptions): Promise<ExitCode> {
-  const config = readConfig();
-  const temporalAddress = config.temporalAddress ?? (await temporalAddressHere(config.home));
-  if (temporalAddress === null) {
-    throw new CliError(EXIT.unreachable, 'unreachable', 'No platform runs here', {
-      hint: 'Start it with npm start, or name its Temporal with TEMPORAL_ADDRESS',
-    });
-  }
-  const temporal = connectTemporal({ ...config, temporalAddress });
+  const { temporal, config } = await connectTemporalHere();
   try {
     const label = options.label === undefined ? {} : { label: options.label };
-    const handle = await temporal
-      .call((client) =>
-        client.workflow.start<(input: BackupPlatformInput) => Promise<BackupPlatformResult>>(WORKFLOWS.backup, {
-          workflowId: BACKUP_WORKFLOW_ID,
-          taskQueue: config.taskQueue,
-          args: [{ requestedBy: 'cli', ...label }],
-        }),
-      )
-      .catch((error: unknown) => {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        throw new CliError(EXIT.refused, 'conflict', 'A backup runs already', { hint: 'sluice backup list' });
-      });
+    const input = { requestedBy: 'cli', ...label };
+    const handle = await temporal.call((client) => startBackup(client, config.taskQueue, input));
     if (options.wait === false) {
       const started = { workflow_id: BACKUP_WORKFLOW_ID, run_id: handle.firstExecutionRunId };
       session.answer(started, [`The backup runs as the workflow ${BACKUP_WORKFLOW_ID}`]);
@@ -73,12 +48,4 @@ function report(session: Session, result: BackupPlatformResult): ExitCode {
     }),
   ]);
   return result.targets.every((target) => target.verified) ? EXIT.ok : EXIT.failed;
-}
-
-const stateFile = z.object({ temporal: z.object({ address: z.string() }) });
-
-async function temporalAddressHere(home: string): Promise<string | null> {
-  const text = await readFile(join(home, 'run', 'platform.json'), 'utf8').catch(() => 'null');
-  const parsed = stateFile.safeParse(JSON.parse(text));
-  return parsed.success ? parsed.data.temporal.address : null;
 }

@@ -8,7 +8,8 @@ type Body = (work: typeof Work, session: Session) => Promise<ExitCode | undefine
 
 const AFTER_HELP = `
 Sets lie in the targets of SLUICE_BACKUP_TARGETS, by default the folder backups of the home. list, show, verify,
-prune, hold and status read the targets themselves, with or without a platform; now needs a running one.
+prune, hold and status read the targets themselves, with or without a platform; now, point and points need a running
+one.
 
 Examples:
   sluice backup now --label before-the-migration
@@ -28,6 +29,7 @@ export function registerBackup(program: Command, runner: Runner): void {
     runner.run(command, async (session) => body(await import('../backup/backup-work.ts'), session));
   registerSets(backup, run);
   registerUpkeep(backup, run);
+  registerPoints(backup, run);
 }
 
 type Run = (body: Body) => (command: Command) => Promise<void>;
@@ -68,6 +70,23 @@ function registerSets(backup: Command, run: Run): void {
     .action((set: string | undefined, options: BackupOptions, command: Command) =>
       run((work, session) => work.verify(session, set ?? null, options))(command),
     );
+}
+
+function registerPoints(backup: Command, run: Run): void {
+  backup
+    .command('point')
+    .description('name this moment, to restore to it')
+    .argument('<name>', 'letters, digits, dots, dashes and underscores; given once')
+    .addHelpText(
+      'after',
+      '\nNeeds a target that the log is shipped to.\n\nExample:\n  sluice backup point before-release-7',
+    )
+    .action((name: string, _: unknown, command: Command) => run((work, session) => work.point(session, name))(command));
+  backup
+    .command('points')
+    .description('restore points in each target, newest first')
+    .addHelpText('after', '\nExample:\n  sluice backup points')
+    .action((_: unknown, command: Command) => run((work, session) => work.points(session))(command));
 }
 
 function registerUpkeep(backup: Command, run: Run): void {

@@ -13,11 +13,13 @@ beside what is there, and takes its place only when all of it is right.
       point:NAME         a named restore point
 
 On a home that holds a database, or whose platform runs, --confirm must repeat what is replaced: the home's last folder.
+A running platform restores itself, from one of its own targets (--target takes their names), and serves throughout.
 
 Examples:
   sluice restore --target /mnt/backups --identity key.txt --preview
   sluice restore --target s3://bucket/sluice --identity key.txt
-  sluice restore --to 2030-01-31T12:00:00Z --confirm .sluice`;
+  sluice restore --to 2030-01-31T12:00:00Z --confirm .sluice
+  sluice restore --to point:before-release-7 --confirm .sluice`;
 
 export function registerRestore(program: Command, runner: Runner): void {
   program

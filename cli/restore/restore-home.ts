@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readConfig } from '../../adapters/config.ts';
+import { DomainError } from '../../domain/errors.ts';
 import { postgresBase } from '../../infra/embedded/postgres-cluster.ts';
 import { lockHome } from '../../infra/platform/home-lock.ts';
 import { parseWish } from '../../recovery/restore/parse-wish.ts';
@@ -10,14 +11,18 @@ import { placeRestored, stageRestore, type RestoreReport } from '../../recovery/
 import type { VaultTarget } from '../../recovery/vault/vault-target.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
+import { temporalAddressHere } from '../temporal-here.ts';
 import { openTarget } from './open-target.ts';
 import { requireTyped, type RestoreCommandOptions } from './options.ts';
+import { reportLines, STAGE_TEXTS } from './report-lines.ts';
+import { restoreRunning } from './restore-running.ts';
 
 /** Restores into the home of this machine while nothing runs on it; a running platform is asked to restore itself. */
 export async function restoreHome(session: Session, options: RestoreCommandOptions): Promise<ExitCode> {
   const wish = parseWish(options.to);
   const config = readConfig();
   const { home } = config;
+  if (options.preview !== true && (await runsHere(home))) return restoreRunning(session, options, home);
   const target = await openTarget(options, home, process.env);
   try {
     const preview = await previewRestore({ target, wish });
@@ -36,13 +41,26 @@ export async function restoreHome(session: Session, options: RestoreCommandOptio
       const report = await stage(session, { target, wish, home, artefactDir: config.artefactDir });
       placeRestored(home);
       setTemporalAside(home);
-      session.answer(report, reportLines(report));
+      session.answer(report, [...reportLines(report), 'Next: sluice up, then sluice backup now']);
       return EXIT.ok;
     } finally {
       lock.release();
     }
   } finally {
     await target.store.close();
+  }
+}
+
+/** A lock that a platform holds; another command's own restore leaves no such file. */
+async function runsHere(home: string): Promise<boolean> {
+  if ((await temporalAddressHere(home)) === null) return false;
+  try {
+    lockHome(home).release();
+    // What a platform that was killed left behind.
+    return false;
+  } catch (error) {
+    if (error instanceof DomainError && error.code === 'conflict') return true;
+    throw error;
   }
 }
 
@@ -58,17 +76,6 @@ function stage(
   };
   return stageRestore({ ...options, epochAbove: 0, by: 'cli', restoreId: randomUUID(), onProgress });
 }
-
-const STAGE_TEXTS: Readonly<Record<RestoreProgress['stage'], string>> = {
-  plan: 'reading the target',
-  log: 'fetching the log',
-  unpack: 'unpacking the database',
-  recover: 'replaying the log',
-  artefacts: 'fetching artefacts',
-  check: 'checking rows, artefacts and golden predictions',
-  settle: 'beginning a new epoch',
-  done: 'done',
-};
 
 /** Workflows of the time before would go on from a state that the restored database does not know. */
 function setTemporalAside(home: string): void {
@@ -99,20 +106,5 @@ function previewLines({ plan, set, windows }: RestorePreview, target: VaultTarge
       : `Log         ${String(plan.pieces.length)} pieces on timeline ${String(plan.timeline)}, the newest of ${new Date(plan.window.toMs).toISOString()}`,
     `Restorable  ${windows[0] ?? 'the sets alone'}`,
     ...windows.slice(1).map((window) => `            ${window}`),
-  ];
-}
-
-function reportLines(report: RestoreReport): readonly string[] {
-  const { checks, epoch, reachedLsn, shippedLsn, cutOffBytes } = report;
-  const rows = Object.values(checks.rows).reduce((sum, n) => sum + n, 0);
-  return [
-    `Restored in ${(report.tookMs / 1000).toFixed(1)} s: ${String(rows)} rows in ${String(checks.tables)} tables, ${String(checks.artefacts)} artefacts`,
-    report.setKind === 'logical'
-      ? `Log         none: restored to ${report.newestShippedAt}, the moment of the logical copy`
-      : `Log         replayed to ${reachedLsn} of ${shippedLsn} shipped${cutOffBytes === 0 ? '' : `; the last ${String(cutOffBytes)} bytes hold no whole record`}`,
-    `Models      ${checks.golden.map((g) => `${g.model} version ${String(g.version)}: ${String(g.rows)} golden rows as before`).join('; ') || 'none in production'}`,
-    `Epoch       ${String(epoch.epoch)}`,
-    ...epoch.rollouts.map((rollout) => `Rollout     ${rollout.model}: ${rollout.reason}`),
-    'Next: sluice up, then sluice backup now',
   ];
 }

@@ -41,7 +41,7 @@ afterEach(() => world.end());
 describe('the routes of backups', () => {
   it('list the sets of each target with the moments they bring back', async () => {
     const { json } = await app.call('GET', '/backups', { key: 'monitor' });
-    expect(json.sets.map((set: { id: string }) => set.id)).toEqual([logical.setId, physical.setId]);
+    expect((json as { sets: { id: string }[] }).sets.map(({ id }) => id)).toEqual([logical.setId, physical.setId]);
     expect(json.sets[0]).toMatchObject({
       target: 'near',
       kind: 'logical',
