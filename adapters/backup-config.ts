@@ -102,10 +102,10 @@ export function readBackupConfig(env: Readonly<Record<string, string | undefined
   };
 }
 
-/** Without a target of one's own, the log would only be written twice to the same disk. */
-function shipLogOf(e: Environment): BackupConfig['shipLog'] {
-  if (e.SLUICE_BACKUP_LOG !== undefined) return e.SLUICE_BACKUP_LOG === 'ship' ? 'always' : 'off';
-  return (e.SLUICE_BACKUP_TARGETS ?? '').trim() === '' ? 'off' : 'bounded';
+/** Also into the default folder, which is on the same disk: a mistake of a minute ago can be undone without losing the day. */
+function shipLogOf({ SLUICE_BACKUP_LOG: wish }: Environment): BackupConfig['shipLog'] {
+  if (wish === undefined) return 'bounded';
+  return wish === 'ship' ? 'always' : 'off';
 }
 
 function readTargets(e: Environment, home: string): readonly BackupTarget[] {

@@ -14,6 +14,7 @@ import type { ArtefactStore } from '../domain/artefacts.ts';
 import { setTimeMs, type TemporalFacts } from '../domain/recovery/manifest.ts';
 import { loadVaultKeys, type VaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
+import { takeFirstSet } from './first-set.ts';
 import { askForReplication, startShipping } from './ship-continuously.ts';
 import { BACKUP_SCHEDULE_ID, BACKUP_WORKFLOW_ID, WORKFLOWS } from '../workflows/messages.ts';
 
@@ -53,6 +54,9 @@ export function createBackups(options: BackupsOptions): Backups {
       const begin = async (): Promise<void> => {
         const terms = await ready;
         await ensureBackupSchedule(config, temporal);
+        if (config.backup.schedule !== null && config.backup.targets.length > 0) {
+          takeFirstSet({ temporal, log, newest: () => readNewestVerified(deps) }, stopped);
+        }
         if (terms === 'forbidden' || terms === null) return;
         await startShipping({ config, databaseUrl, deps, terms, log, shippers }, stopped);
       };
