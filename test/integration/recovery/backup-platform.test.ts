@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type WorkflowFailedError } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createBackupActivities, type BackupDeps } from '../../../activities/backup-activities.ts';
@@ -20,7 +20,10 @@ import { placeRestored, stageRestore } from '../../../recovery/restore/restore-p
 import { createVaultTarget, type VaultTarget } from '../../../recovery/vault/vault-target.ts';
 import type { VaultKeys } from '../../../recovery/vault/vault-keys.ts';
 import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
+import { setFileKey } from '../../../domain/recovery/layout.ts';
+import { startBackup } from '../../../api/temporal-backups.ts';
 import { backupPlatform } from '../../../workflows/backup-platform.ts';
+import { verifyBackup } from '../../../workflows/verify-backup.ts';
 import type { BackupPlatformResult } from '../../../workflows/messages.ts';
 import { DefaultLogger } from '@temporalio/worker';
 import { quiet } from '../../workflow/environment.ts';
@@ -109,6 +112,19 @@ async function backUpNow(activities: BackupActivities): Promise<BackupPlatformRe
   );
 }
 
+/** The same for the verification of one set. */
+async function verifyNow(activities: BackupActivities, setId: string) {
+  const taskQueue = `verify-${randomUUID()}`;
+  const worker = await Worker.create({ connection: native, taskQueue, workflowBundle: { code: bundle }, activities });
+  const options = { taskQueue, workflowId: taskQueue, args: [{ setId, target: 'near' }] as const };
+  return worker.runUntil(
+    client.workflow.execute(verifyBackup, { ...options, args: [...options.args] }).then(
+      (found) => ({ found, failure: null }),
+      (error: unknown) => ({ found: null, failure: (error as WorkflowFailedError).cause?.message ?? '' }),
+    ),
+  );
+}
+
 describe('the workflow backupPlatform', () => {
   beforeAll(async () => {
     quiet();
@@ -190,6 +206,43 @@ describe('the workflow backupPlatform', () => {
     expect(copies).toBeGreaterThanOrEqual(4);
     const sets = await near.find();
     expect(sets.map((set) => set.setId)).toEqual([result.setId]);
+  });
+
+  it('is verified once more when asked, and a damaged file is named', async () => {
+    const near = target('near');
+    const activities = withFailures(createBackupActivities(depsFor({ near })));
+    const [set] = await near.sets();
+    const setId = set?.setId ?? '';
+    expect(await verifyNow(activities, setId)).toMatchObject({ found: { setId, contentChecked: true } });
+    const file = join(dir, 'near', setFileKey(setId, 'logs/api.log'));
+    const bytes = await readFile(file);
+    const flipped = Buffer.from(bytes);
+    flipped[flipped.byteLength - 1]! ^= 1;
+    await rm(file);
+    await writeFile(file, flipped);
+    expect((await verifyNow(activities, setId)).failure).toContain('logs/api.log');
+    await rm(file);
+    await writeFile(file, bytes);
+  });
+
+  it('is started once at a time, whoever began the one that runs', async () => {
+    const taskQueue = `nobody-${randomUUID()}`;
+    const scheduled = await client.workflow.start(backupPlatform, {
+      taskQueue,
+      workflowId: `backup-${new Date().toISOString()}`,
+      args: [{}],
+    });
+    try {
+      await expect
+        .poll(() => startBackup(client, taskQueue, {}).catch((error: unknown) => error), { timeout: 15_000 })
+        .toMatchObject({ code: 'conflict', message: expect.stringContaining(scheduled.workflowId) as string });
+    } finally {
+      await scheduled.terminate();
+      await client.workflow
+        .getHandle('backup')
+        .terminate()
+        .catch(() => undefined);
+    }
   });
 
   it('copies the rows of one moment where the database allows no replication, and brings them back elsewhere', async () => {

@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase } from '../../../db/connect.ts';
 import { createRecoveryStore } from '../../../db/recovery-store.ts';
+import { createFolderArtefactStore } from '../../../adapters/folder-artefact-store.ts';
+import { createRestorePoint, listPoints } from '../../../recovery/catalogue/restore-points.ts';
 import { runDrill } from '../../../recovery/drill/run-drill.ts';
+import { parseWish } from '../../../recovery/restore/parse-wish.ts';
+import { restoreAndCheck } from '../../../recovery/restore/restore-and-check.ts';
 import { placeRestored, stageRestore } from '../../../recovery/restore/restore-platform.ts';
 import { newIdentity } from '../../../recovery/vault/keys.ts';
 import { createVaultTarget } from '../../../recovery/vault/vault-target.ts';
 import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
+import { query } from '../../support/query.ts';
 import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
 import {
   remove,
@@ -102,6 +107,42 @@ describe('a platform and its way back', () => {
     expect(existsSync(join(folder, 'postgres', 'data.restored'))).toBe(false);
     rmSync(file);
     writeFileSync(file, whole);
+  });
+
+  it('comes back to a named point, which a name is given to once', async () => {
+    const { databaseUrl } = running.server;
+    // The slot that ships here is the one of a target with this name.
+    const vaults = [{ name: 'test', vault: world.target, keys: world.keys }];
+    const elsewhere = [{ ...vaults[0]!, name: 'elsewhere' }];
+    const order = (name: string, to = vaults) => createRestorePoint(to, databaseUrl, name);
+    await expect(order('a b')).rejects.toMatchObject({ code: 'invalidInput' });
+    await expect(order('before-the-change', elsewhere)).rejects.toMatchObject({ code: 'refused' });
+    const point = await order('before-the-change');
+    await running.query('create table too_late(id int)');
+    await expect(order('before-the-change')).rejects.toMatchObject({ code: 'conflict' });
+    expect(await listPoints(vaults)).toEqual([point]);
+    await untilShipped(running, shipping);
+    const folder = join(world.folder, 'to-the-point');
+    mkdirSync(folder, { mode: 0o755 });
+    const { database, state } = await restoreAndCheck(
+      { target: world.target, wish: parseWish('point:before-the-change') },
+      {
+        dataDir: join(folder, 'data'),
+        scratchDir: join(folder, 'scratch'),
+        artefacts: createFolderArtefactStore(join(folder, 'artefacts')),
+      },
+    );
+    try {
+      expect(state.reachedLsn).toBe(point.lsn);
+      const found = await query(
+        database.databaseUrl,
+        `select count(*)::int as n, to_regclass('too_late') as late from notes`,
+      );
+      expect(found).toEqual([{ n: 150, late: null }]);
+    } finally {
+      await database.stop();
+      await running.query('drop table too_late');
+    }
   });
 
   it('comes back after everything was destroyed, twice, with every row and every artefact', async () => {

@@ -67,6 +67,8 @@ describe('help', () => {
         "backup hold <set> [reason] | --target <name>",
         "backup status [options] | ",
         "backup keygen [options] | ",
+        "backup point <name> | ",
+        "backup points [options] | ",
         "restore [options] | --target <address>, --identity <file>, --signer <key>, --to <what>, --preview, --confirm <home>",
       ]
     `);
