@@ -4,7 +4,7 @@ import type { PlanOverrides, RolloutStep, Strategy } from '../../domain/rollout/
 import { tinyModel, type TinyModel } from '../../test/support/tiny-model.ts';
 import { liveDefinition } from '../rollout/live-definition.ts';
 
-/** Feature `x` of a request: the rows come again and again, and are kept, so that what is kept of another version would show. */
+/** Feature `x` of a request: the rows come again and again, so that an answer kept of another version would show. */
 const DIFFERENT_ROWS = 100;
 const CACHE = { ttlMs: 60_000, maxEntries: 1_000 };
 /** From here on the bad candidate's answer is above 1, which is no probability. */
@@ -17,14 +17,16 @@ export interface Row {
   readonly weights: readonly number[];
   /** Half of the rows are such that its candidate fails on them. */
   readonly bad?: boolean;
+  /** Its answers are kept for a while; others take the shorter way, on which none are. */
+  readonly cached?: boolean;
 }
 
 export const ROWS: Readonly<Record<string, Row>> = {
   canary: { strategy: 'canary', weights: [20, 50, 100] },
   'blue-green': { strategy: 'blue-green', weights: [0, 50, 100] },
-  'launch-ramp': { strategy: 'launch-ramp', weights: [20, 60, 100] },
+  'launch-ramp': { strategy: 'launch-ramp', weights: [20, 60, 100], cached: true },
   shadow: { strategy: 'shadow', weights: [0] },
-  ab: { strategy: 'ab', weights: [50, 100] },
+  ab: { strategy: 'ab', weights: [50, 100], cached: true },
   'all-at-once': { strategy: 'all-at-once', weights: [100] },
   'bad-canary': { strategy: 'canary', weights: [50, 100], bad: true },
 };
@@ -68,7 +70,9 @@ export function planOf({ weights, bad = false }: Row, bakeTimeMs: (step: number)
   };
 }
 
-export const definitionOf = (model: string): ModelDefinition => ({ ...liveDefinition(model), cache: CACHE });
+export function definitionOf(model: string, { cached = false }: Row): ModelDefinition {
+  return { ...liveDefinition(model), ...(cached ? { cache: CACHE } : {}) };
+}
 
 export const featuresOf = (user: number): { readonly x: number } => ({ x: user % DIFFERENT_ROWS });
 

@@ -93,7 +93,7 @@ export async function runBatch(batch: Batch): Promise<Readonly<Record<string, Ou
 async function begin({ world, tag, bakeTimeMs }: Batch, name: string, row: Row): Promise<Running> {
   const { platform } = world;
   const model = `${name}-${tag}`;
-  await platform.addModel(definitionOf(model), versionsOf(row));
+  await platform.addModel(definitionOf(model, row), versionsOf(row));
   await until(`${model} to be served`, SERVED_WITHIN_MS, async () => {
     const serving = await platform.registry.instances.serving(model, Date.now() - SEEN_WITHIN_MS);
     return serving.length === PROCESSES && serving.every((one) => one.warmVersions.includes(1));
