@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { CancelledFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import type { Activities } from '../../activities/contract.ts';
-import type { RolloutGroupResult } from '../../workflows/messages.ts';
+import { rolloutWorkflowId, type RolloutGroupResult } from '../../workflows/messages.ts';
+import type { rolloutGroup } from '../../workflows/rollout-group.ts';
 import { withWorker } from './environment.ts';
 import { createFakeRollout, PLAN, type FakeOptions } from './fake-rollout.ts';
-import { CHAMPION_ALONE, MINUTE_MS, rolloutStories } from './rollout-story.ts';
+import { CHAMPION_ALONE, HALF_MS, MINUTE_MS, refusalOf, rolloutStories } from './rollout-story.ts';
 
 const { environment } = rolloutStories();
 
@@ -15,26 +18,37 @@ function severalModels(models: Readonly<Record<string, FakeOptions>>) {
   const names = Object.keys(Object.values(fakes)[0]!.activities) as (keyof Activities)[];
   const route = (name: keyof Activities) => (input: { model?: string; rolloutId?: string }) => {
     if (input.model !== undefined && input.rolloutId !== undefined) owners.set(input.rolloutId, input.model);
-    const model = input.model ?? owners.get(input.rolloutId ?? '') ?? '';
+    const model = (input.model ?? owners.get(input.rolloutId ?? '') ?? '').split('-')[0]!;
     return (fakes[model]!.activities as unknown as Record<string, (i: unknown) => Promise<unknown>>)[name]!(input);
   };
   const activities = Object.fromEntries(names.map((name) => [name, route(name)])) as unknown as Partial<Activities>;
   return { fakes, activities };
 }
 
-async function rollOut(models: Readonly<Record<string, FakeOptions>>) {
+type GroupHandle = WorkflowHandle<typeof rolloutGroup>;
+
+/** Rolls the models out together, and runs `story` beside the group. */
+async function rollOut(
+  models: Readonly<Record<string, FakeOptions>>,
+  story: (group: GroupHandle, member: (model: string) => WorkflowHandle) => Promise<unknown> = () => Promise.resolve(),
+) {
   const { fakes, activities } = severalModels(models);
   const taskQueue = randomUUID();
   const group = `group-${taskQueue}`;
-  const members = Object.keys(models).map((model) => ({ model, version: 2 }));
-  const value = await withWorker(environment(), taskQueue, activities, () =>
-    environment().env.client.workflow.execute('rolloutGroup', {
+  // Each story has its own models: a workflow id names one rollout at a time.
+  const own = (model: string) => `${model}-${taskQueue}`;
+  const members = Object.keys(models).map((model) => ({ model: own(model), version: 2 }));
+  const { client } = environment().env;
+  const value = await withWorker(environment(), taskQueue, activities, async () => {
+    const handle: GroupHandle = await client.workflow.start('rolloutGroup', {
       workflowId: `rollout-group/${group}`,
       taskQueue,
       args: [{ group, members }],
-    }),
-  );
-  return { fakes, value: value as RolloutGroupResult };
+    });
+    await story(handle, (model) => client.workflow.getHandle(rolloutWorkflowId(own(model))));
+    return handle.result().catch((error: unknown) => error);
+  });
+  return { fakes, value: value as RolloutGroupResult, error: value };
 }
 
 describe('a group of models', () => {
@@ -50,10 +64,55 @@ describe('a group of models', () => {
       good: {},
       bad: { verdict: (w) => (w === 25 ? 'rollback' : 'healthy') },
     });
-    expect(value).toMatchObject({ outcome: 'rolledBack', members: [{ model: 'good' }, { model: 'bad' }] });
+    expect(value).toMatchObject({
+      outcome: 'rolledBack',
+      members: [{ outcome: 'rolledBack' }, { outcome: 'rolledBack' }],
+    });
     for (const fake of Object.values(fakes)) {
       expect(fake.routes).toEqual(CHAMPION_ALONE);
       expect(fake.weights).not.toContain(100);
+    }
+  });
+
+  it('goes back as a whole by the order of a person, who is named', async () => {
+    const { fakes, value } = await rollOut({ left: {}, right: {} }, async (group) => {
+      await environment().env.sleep(12 * MINUTE_MS + HALF_MS);
+      const late = group.executeUpdate('rollback', { args: [{ expiresAt: '2020-01-31T12:00:00Z' }] });
+      expect((await refusalOf(late)).message).toContain('expired');
+      await group.executeUpdate('rollback', { args: [{ by: 'ann', reason: 'complaints' }] });
+    });
+    expect(value.outcome).toBe('rolledBack');
+    for (const member of value.members) {
+      expect(member).toMatchObject({ outcome: 'rolledBack' });
+      expect('reason' in member && member.reason).toContain('rollback by ann: complaints');
+    }
+    for (const fake of Object.values(fakes)) expect(fake.weights).toEqual([5, 25, 0]);
+  });
+
+  it('goes back as a whole when somebody aborts one of its members, none of which is promoted alone', async () => {
+    const { fakes, value } = await rollOut({ left: {}, right: {} }, async (_group, member) => {
+      await environment().env.sleep(2 * MINUTE_MS + HALF_MS);
+      const promoted = member('left').executeUpdate('promote', { args: [{}] });
+      expect((await refusalOf(promoted)).message).toContain('the rollout belongs to a group');
+      await member('left').executeUpdate('abort', { args: [{ by: 'ben' }] });
+    });
+    expect(value).toMatchObject({
+      outcome: 'rolledBack',
+      members: [{ outcome: 'aborted' }, { outcome: 'rolledBack' }],
+    });
+    for (const fake of Object.values(fakes)) expect(fake.routes).toEqual(CHAMPION_ALONE);
+  });
+
+  it('gives every member its traffic back before a cancelled group ends', async () => {
+    const { fakes, error } = await rollOut({ left: {}, right: {} }, async (group) => {
+      await environment().env.sleep(2 * MINUTE_MS + HALF_MS);
+      await group.cancel();
+    });
+    expect(error).toBeInstanceOf(WorkflowFailedError);
+    expect((error as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
+    for (const fake of Object.values(fakes)) {
+      expect(fake.routes).toEqual(CHAMPION_ALONE);
+      expect(fake.closed?.snapshot.phase).toBe('aborted');
     }
   });
 });
