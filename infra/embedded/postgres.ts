@@ -62,6 +62,8 @@ export interface EmbeddedPostgresOptions {
   readonly say?: (line: string) => void;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Over those that every platform has. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface EmbeddedPostgres {
@@ -90,7 +92,7 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
   const started = await spawnService({
     name: 'postgres',
     command: cluster.programs.postgres,
-    args: ['-D', cluster.dataDir, '-p', String(port), ...settingFlags()],
+    args: ['-D', cluster.dataDir, '-p', String(port), ...settingFlags(options.settings)],
     env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
     cwd: '/',
     user: cluster.user === null ? undefined : { uid: cluster.user.uid, gid: cluster.user.gid },
@@ -118,8 +120,8 @@ function goBehindServing({ pid }: ServiceProcess): void {
   }
 }
 
-function settingFlags(): string[] {
-  return Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+function settingFlags(own: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries({ ...SETTINGS, ...own }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
 async function waitUntilReady(

@@ -30,6 +30,8 @@ export interface WalShipperOptions {
   readonly openStore: (systemId: string) => WalStore | Promise<WalStore>;
   readonly log: ShipperLog;
   readonly everyMs?: number;
+  /** The alarm is raised when the target has been late for so long. */
+  readonly lagAlarmSeconds?: number;
   readonly nowMs?: () => number;
 }
 
@@ -112,12 +114,12 @@ export function createWalShipper(options: WalShipperOptions): WalShipper {
 const isAborted = (signal: AbortSignal): boolean => signal.aborted;
 
 /** Says it once when the log is late, and once when it is not any more. */
-function watchLag({ log, slot }: WalShipperOptions, status: () => WalStatus): NodeJS.Timeout {
+function watchLag({ log, slot, lagAlarmSeconds }: WalShipperOptions, status: () => WalStatus): NodeJS.Timeout {
   let late = false;
   const timer = setInterval(() => {
     const { lagSeconds, problem, standby } = status();
     if (standby) return;
-    if (lagSeconds > LAG_ALARM_SECONDS && !late) {
+    if (lagSeconds > (lagAlarmSeconds ?? LAG_ALARM_SECONDS) && !late) {
       late = true;
       log.error({ slot, lagSeconds, problem }, 'the write-ahead log does not reach its target: rows could be lost');
     } else if (lagSeconds < 1 && late) {
