@@ -1,6 +1,7 @@
 /** From the outcomes of single kills to the table and the figures. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Figure } from '../bench.ts';
+import type { UserAnswer } from '../rollout/user-load.ts';
 import type { Findings } from './check-answers.ts';
 import { PARTS, type Part } from './kill-world.ts';
 import { killPoints, pointName, type Row } from './rows.ts';
@@ -37,6 +38,9 @@ const isOfApi = (part: Part | null): boolean => part === 'API' || part === 'API 
  */
 const mayBeLate = (part: Part | null): boolean => part === 'Postgres';
 
+const describe = (failed: UserAnswer | undefined): string =>
+  failed === undefined ? '' : `${failed.status} after ${Math.round(failed.atMs - failed.dueMs)} ms: ${failed.what}`;
+
 export function judgeCell({ expected, ...cell }: Judged): Cell {
   const { end, findings } = cell.outcome;
   const endsOtherwise = !isDeepStrictEqual(end, expected);
@@ -50,8 +54,8 @@ export function judgeCell({ expected, ...cell }: Judged): Cell {
       ...told(mixed, 'answers of a mix'),
       ...told(unrouted, 'answers of a version that is not routed'),
       ...told(misrecorded, 'answers not recorded once, as given'),
-      ...told(refused.length, `answers other than 200 (${refused[0]?.status} ${refused[0]?.what})`),
-      ...(isOfApi(cell.part) ? [] : told(cut.length, 'requests cut off')),
+      ...told(refused.length, `answers other than 200 (${describe(refused[0])})`),
+      ...(isOfApi(cell.part) ? [] : told(cut.length, `requests cut off (${describe(cut[0])})`)),
       // Only who is killed as a whole starts anew, and says so until its models are loaded.
       ...(cell.part === 'API' ? [] : told(starting.length, 'answers 503 of an API that starts')),
       ...(isOfApi(cell.part) ? [] : told(unheard, 'records of answers that nobody heard')),

@@ -3,6 +3,8 @@ import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const CONNECTIONS_MAX = 64;
+/** A connection that is not used for longer is closed: the API does so after 5 s, and a request on its way then is lost. */
+const IDLE_MS = 2_000;
 /** No answer within this is a failure: far above every deadline of the API. */
 const REQUEST_TIMEOUT_MS = 20_000;
 
@@ -58,7 +60,7 @@ function read(status: number, text: string): Omit<UserAnswer, 'user' | 'dueMs' |
 
 export function startUsers(options: UserLoadOptions): UserLoad {
   const { port, key, model, perSecond, features } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: IDLE_MS });
   const answers: UserAnswer[] = [];
   const open = new Set<Promise<void>>();
   let stopping = false;
