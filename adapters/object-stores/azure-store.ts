@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { DomainError } from '../../domain/errors.ts';
 import type { AzureCredentials } from './credentials/azure-credentials.ts';
 import { createHttpExchange, type HttpExchange, type StoreRequest } from './http-exchange.ts';
-import type { ObjectInfo, ObjectStore, PutOptions } from './object-store.ts';
+import { lockOf, type ObjectInfo, type ObjectStore, type PutOptions } from './object-store.ts';
 import { createIntake, sendParts, type Part } from './upload-parts.ts';
 import { xmlElements, xmlText } from './xml-answer.ts';
 
@@ -69,7 +69,11 @@ export function createAzureStore(options: AzureStoreOptions): ObjectStore {
       const { status, headers } = await azure.http.send(request, { key, signal, accept: [404] });
       if (status === 404) return null;
       const modifiedAtMs = Date.parse(headers.get('last-modified') ?? '');
-      return { key, bytes: Number(headers.get('content-length')), modifiedAtMs };
+      const lock = lockOf(
+        headers.get('x-ms-immutability-policy-until-date'),
+        headers.get('x-ms-legal-hold') === 'true',
+      );
+      return { key, bytes: Number(headers.get('content-length')), modifiedAtMs, ...lock };
     },
     list: (listed, { after, signal } = {}) => listBlobs(azure, full(listed), after, signal),
     delete: async (key, { signal } = {}) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '../../domain/errors.ts';
 import { createHttpExchange, type HttpExchange, type StoreAnswer } from './http-exchange.ts';
-import type { ObjectInfo, ObjectStore, PutOptions } from './object-store.ts';
+import { lockOf, type ObjectInfo, type ObjectStore, type PutOptions } from './object-store.ts';
 import { createIntake, type Part } from './upload-parts.ts';
 
 export interface GcsStoreOptions {
@@ -26,6 +26,11 @@ interface GcsObject {
   readonly size: string;
   readonly updated: string;
   readonly md5Hash?: string;
+  readonly retention?: { readonly retainUntilTime?: string };
+  /** By the policy of the bucket. */
+  readonly retentionExpirationTime?: string;
+  readonly temporaryHold?: boolean;
+  readonly eventBasedHold?: boolean;
 }
 
 /** Google Cloud Storage by its JSON protocol; large objects by resumable uploads, part after part. */
@@ -96,7 +101,16 @@ function infoOf(object: GcsObject, prefix: string): ObjectInfo {
     key: object.name.slice(prefix.length),
     bytes: Number(object.size),
     modifiedAtMs: Date.parse(object.updated),
+    ...lockOf(laterOf(object), object.temporaryHold === true || object.eventBasedHold === true),
   };
+}
+
+/** An object may be kept by a lock of its own and by the bucket's policy. Both are RFC 3339 in UTC: text order is time order. */
+function laterOf({ retention, retentionExpirationTime }: GcsObject): string | undefined {
+  return [retention?.retainUntilTime, retentionExpirationTime]
+    .flatMap((time) => time ?? [])
+    .sort()
+    .at(-1);
 }
 
 function uploadUrl({ endpoint, options }: Gcs, uploadType: string, key: string, put: PutOptions): string {

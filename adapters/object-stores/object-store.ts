@@ -65,6 +65,18 @@ export interface ObjectInfo {
   readonly bytes: number;
   /** Epoch ms by the store's clock. */
   readonly modifiedAtMs: number;
+  /**
+   * Epoch ms until which the store keeps it whoever deletes it, `Infinity` for a legal hold; absent: no lock is known.
+   * From `head`; a listing need not tell. Where objects have versions a locked one can still be hidden by a deletion.
+   */
+  readonly lockedUntilMs?: number;
+}
+
+/** The end of a lock, from what stores say of it in their own ways. */
+export function lockOf(until: string | null | undefined, held: boolean): { readonly lockedUntilMs?: number } {
+  if (held) return { lockedUntilMs: Number.POSITIVE_INFINITY };
+  const lockedUntilMs = Date.parse(until ?? '');
+  return Number.isNaN(lockedUntilMs) ? {} : { lockedUntilMs };
 }
 
 export interface ObjectContent {

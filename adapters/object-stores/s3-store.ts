@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { AwsV4Signer } from 'aws4fetch';
 import { DomainError } from '../../domain/errors.ts';
 import { createHttpExchange, type HttpExchange, type StoreRequest } from './http-exchange.ts';
-import type { ObjectInfo, ObjectStore, PutOptions } from './object-store.ts';
+import { lockOf, type ObjectInfo, type ObjectStore, type PutOptions } from './object-store.ts';
 import type { S3Credentials } from './credentials/s3-credentials.ts';
 import { createIntake, sendParts, type Part } from './upload-parts.ts';
 import { xmlElements, xmlEscaped, xmlText } from './xml-answer.ts';
@@ -76,6 +76,10 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
         key,
         bytes: Number(headers.get('content-length')),
         modifiedAtMs: Date.parse(headers.get('last-modified') ?? ''),
+        ...lockOf(
+          headers.get('x-amz-object-lock-retain-until-date'),
+          headers.get('x-amz-object-lock-legal-hold') === 'ON',
+        ),
       };
     },
     list: (listed, { after, signal } = {}) => listKeys(s3, full(listed), after, signal),

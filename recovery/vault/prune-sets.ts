@@ -1,7 +1,12 @@
 import { DomainError } from '../../domain/errors.ts';
 import { artefactKey, ARTEFACTS_PREFIX, manifestKey, setPrefix, SETS_PREFIX } from '../../domain/recovery/layout.ts';
 import { isSetId, setTimeMs } from '../../domain/recovery/manifest.ts';
-import { planRetention, type RetentionPlan, type RetentionPolicy } from '../../domain/recovery/retention.ts';
+import {
+  planRetention,
+  type RetainedSet,
+  type RetentionPlan,
+  type RetentionPolicy,
+} from '../../domain/recovery/retention.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { FoundSet, VaultTarget } from './vault-target.ts';
 
@@ -39,18 +44,7 @@ export interface PruneReport {
 export async function pruneSets(target: VaultTarget, options: PruneOptions): Promise<PruneReport> {
   const { policy, nowMs, dryRun, signal } = options;
   const found = await target.find(signal);
-  const plan = planRetention(
-    found.map((set) => ({
-      setId: set.setId,
-      startedAtMs: setTimeMs(set.setId),
-      verified: set.verifiedAt !== null && set.manifest !== null,
-      hold: set.hold,
-      lockedUntilMs: null,
-      needs: [],
-    })),
-    policy,
-    nowMs,
-  );
+  const plan = planRetention(await describeSets(target, found, signal), policy, nowMs);
   const notes: string[] = [];
   const removedSets: string[] = [];
   for (const setId of plan.remove) {
@@ -69,6 +63,29 @@ export async function pruneSets(target: VaultTarget, options: PruneOptions): Pro
   const removedArtefacts = await removeArtefacts(target, kept, options);
   const removedWal = await removeWal(target, kept, options);
   return { plan, removedSets, removedUnfinished: unfinished, removedArtefacts, removedWal, notes };
+}
+
+/**
+ * Locks are asked for, not tried: a store that keeps versions would hide a locked set behind a deletion and call that
+ * a success. Sets need no other sets: each has a whole copy with the log inside it; artefacts are looked after below.
+ */
+async function describeSets(
+  target: VaultTarget,
+  found: readonly FoundSet[],
+  signal: AbortSignal,
+): Promise<readonly RetainedSet[]> {
+  const described: RetainedSet[] = [];
+  for (const { setId, verifiedAt, manifest, hold } of found) {
+    described.push({
+      setId,
+      startedAtMs: setTimeMs(setId),
+      verified: verifiedAt !== null && manifest !== null,
+      hold,
+      lockedUntilMs: await target.lockedUntilMs(setId, signal),
+      needs: [],
+    });
+  }
+  return described;
 }
 
 async function removeSet(

@@ -40,6 +40,8 @@ export interface VaultTarget extends RestoreTarget {
   manifest(setId: string): Promise<BackupManifest>;
   /** Whether a set of this id is complete here. @throws DomainError `invalidInput` when it is no id */
   has(setId: string): Promise<boolean>;
+  /** Epoch ms until which the store itself keeps the set; `null`: no lock is known. */
+  lockedUntilMs(setId: string, signal?: AbortSignal): Promise<number | null>;
   /** Identifiers of the servers whose log is here. */
   systems(signal?: AbortSignal): Promise<readonly string[]>;
   /** `onStored` hears of the bytes as they lie in the target, when all of them were read. */
@@ -81,6 +83,11 @@ export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTar
     has: async (setId) => {
       requireSetId(setId);
       return (await store.head(manifestKey(setId))) !== null;
+    },
+    // The manifest is written last, under the same lock as the files.
+    lockedUntilMs: async (setId, signal) => {
+      const found = await store.head(manifestKey(setId), signal === undefined ? {} : { signal });
+      return found?.lockedUntilMs ?? null;
     },
     systems: (signal) => findSystems(store, signal),
     readFile,
