@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { DomainError } from '../domain/errors.ts';
 import { readBackupConfig, type BackupConfig } from './backup-config.ts';
+import { readRegionConfig, type RegionConfig } from './region-config.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 /** An empty variable counts as not set. */
@@ -61,6 +62,8 @@ export interface Config {
     readonly allowPrivate: boolean;
   };
   readonly backup: BackupConfig;
+  /** `null`: the platform stands alone. */
+  readonly region: RegionConfig | null;
   /** Heap limit of a training process, MB. */
   readonly trainingMemoryMb: number;
   /** `null`: embedded. */
@@ -83,6 +86,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   }
   const e = parsed.data;
   const home = resolve(e.SLUICE_HOME ?? '.sluice');
+  const backup = readBackupConfig(env, home);
   return {
     home,
     cacheDir: resolve(e.SLUICE_CACHE ?? `${home}/cache`),
@@ -108,7 +112,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       allowPrivate: e.SLUICE_WEBHOOKS_PRIVATE === 'allow',
     },
     taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',
-    backup: readBackupConfig(env, home),
+    backup,
+    region: readRegionConfig(env, backup.targets),
     trainingMemoryMb: e.SLUICE_TRAINING_MEMORY_MB ?? 2048,
     databaseUrl: e.DATABASE_URL ?? null,
     temporalAddress: e.TEMPORAL_ADDRESS ?? null,

@@ -1,5 +1,6 @@
 /** Entry of the workflow bundle: what a worker can run. */
 export { backupPlatform } from './backup-platform.ts';
+export { failoverRegion } from './failover-region.ts';
 export { recoveryDrill } from './recovery-drill.ts';
 export { restorePlatform } from './restore-platform.ts';
 export { rolloutGroup } from './rollout-group.ts';

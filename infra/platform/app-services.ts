@@ -36,7 +36,7 @@ export interface AppServicesOptions {
 /** Stops what a killed supervisor left, before its ports are chosen again. PostgreSQL sees to its own. */
 export async function stopLeftOverServices(home: string): Promise<void> {
   const stop = { signals: [{ signal: 'SIGTERM', graceMs: LEFT_OVER_STOP_MS }], group: true } as const;
-  await Promise.all(['api', 'worker'].map((name) => stopLeftOver(join(home, 'run'), name, stop)));
+  await Promise.all(['api', 'worker', 'region'].map((name) => stopLeftOver(join(home, 'run'), name, stop)));
   await stopLeftOver(join(home, 'run'), 'temporal', stop);
 }
 
@@ -71,8 +71,18 @@ export async function startAppServices(options: AppServicesOptions): Promise<App
   return { apiUrl, worker: both.then(() => keepRunning(options, 'Worker', worker)) };
 }
 
+/** The process that holds the lease of a region, or stands by: before the database, which a standby does not run yet. */
+export async function startRegion(options: Omit<AppServicesOptions, 'database' | 'modules'>): Promise<unknown> {
+  const { config, watcher } = options;
+  const databaseUrl = config.databaseUrl ?? '';
+  const env = childEnvironment({ ...options, database: { url: databaseUrl, port: null } }, config.port);
+  const module = siblingModule('../../workers/region.ts', import.meta.url);
+  const common = { env, home: config.home, watcher, name: 'region', module };
+  return keepRunning(options, 'Region', { ...common, stopGraceMs: WORKER_STOP_MS, stopOrder: 1 });
+}
+
 async function keepRunning(
-  { progress, signal, onProcess }: AppServicesOptions,
+  { progress, signal, onProcess }: Pick<AppServicesOptions, 'progress' | 'signal' | 'onProcess'>,
   title: string,
   service: NodeServiceOptions,
 ): Promise<NodeService> {
@@ -93,7 +103,10 @@ async function keepRunning(
   }
 }
 
-function childEnvironment({ config, env, database, temporal }: AppServicesOptions, port: number): NodeJS.ProcessEnv {
+function childEnvironment(
+  { config, env, database, temporal }: Omit<AppServicesOptions, 'modules'>,
+  port: number,
+): NodeJS.ProcessEnv {
   return {
     ...env,
     DATABASE_URL: database.url,

@@ -1,16 +1,18 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../adapters/config.ts';
 import { findLightgbmLibrary } from '../../adapters/lightgbm-library.ts';
 import type { SluiceApi } from '../../cli/api/sluice-api.ts';
 import { createRegistry } from '../../db/create-registry.ts';
 import { migrate } from '../../db/migrate.ts';
+import { openRegionHome } from '../../recovery/region/region-home.ts';
 import { startKeeper, type ProcessWatcher } from '../processes/keeper-client.ts';
 import { limitLog } from '../processes/log-file.ts';
 import { createStopList } from '../processes/stop-list.ts';
-import { startAppServices, stopLeftOverServices, type AppModules } from './app-services.ts';
-import { provideDatabase, provideTemporal, type TemporalService } from './data-services.ts';
+import { startAppServices, startRegion, stopLeftOverServices, type AppModules } from './app-services.ts';
+import { provideDatabase, provideTemporal, type DataServicesOptions, type TemporalService } from './data-services.ts';
 import { findServed, type FinalScreen } from './final-screen.ts';
 import { provideFirstKey, type FirstKey } from './first-key.ts';
 import { firstRun } from './first-run.ts';
@@ -34,6 +36,8 @@ export interface PlatformOptions {
 }
 
 const LOG_CHECK_EVERY_MS = 60_000;
+/** Of a standby that was promoted: part of every failover. */
+const ROLE_POLL_MS = 100;
 
 /**
  * Runs the whole platform on this machine until the signal: database and Temporal, migrations, worker and API, the
@@ -90,7 +94,8 @@ async function start(
   await stopLeftOverServices(config.home);
   const common = { config, watcher, progress, signal, onProcess: state.onProcess };
   void warmLightgbm(config, progress, signal);
-  const [database, temporal] = await Promise.all([provideDatabase(common), provideTemporal(common)]);
+  const early = await joinRegion(options, common, state);
+  const [database, temporal] = await Promise.all([provideDatabase(common), early ?? provideTemporal(common)]);
   state.set({ postgres: database.port === null ? null : { port: database.port } });
   state.set({ temporal: { address: temporal.address, namespace: config.temporalNamespace, uiUrl: temporal.uiUrl } });
   const step = progress.step('Schema');
@@ -115,6 +120,32 @@ async function start(
   };
   await Promise.all([app.worker, serve()]);
   return new Promise<never>(() => undefined);
+}
+
+/**
+ * Where the platform has a region: its process first, and nothing else until the home is not a standby any more.
+ * @returns Temporal, which was needed for it; `null`: the platform stands alone
+ */
+async function joinRegion(
+  { config, env, progress }: PlatformOptions,
+  common: DataServicesOptions,
+  state: ReturnType<typeof createState>,
+): Promise<TemporalService | null> {
+  if (config.region === null) return null;
+  const { region, role } = config.region;
+  const temporal = await provideTemporal(common);
+  await temporal.ready;
+  state.set({ temporal: { address: temporal.address, namespace: config.temporalNamespace, uiUrl: temporal.uiUrl } });
+  const { home } = config;
+  const isStandby = (): boolean => openRegionHome(home, role).role === 'standby';
+  const standsBy = isStandby();
+  await startRegion({ ...common, env, temporal });
+  if (!standsBy) return temporal;
+  state.publish();
+  progress.say(`  Region ${region} stands by; Temporal UI ${temporal.uiUrl ?? temporal.address}`);
+  while (isStandby()) await sleep(ROLE_POLL_MS, undefined, { signal: common.signal });
+  progress.say(`  Region ${region} takes over`);
+  return temporal;
 }
 
 async function makeReady(
