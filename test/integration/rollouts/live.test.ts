@@ -190,6 +190,61 @@ describe.concurrent('a rollout under load that nobody watches', { timeout: TEST_
   });
 });
 
+describe('POST /rollouts', () => {
+  const slowPlan = { ...common, steps: [{ weightPercent: 30, bakeTimeMs: 3_600_000 }, steps[1]!], limits: patient };
+  interface Answer {
+    readonly status: number;
+    readonly body: { rollout_id?: string; detail?: string; problems?: { field: string }[] };
+  }
+  async function post(path: string, body: object): Promise<Answer> {
+    const response = await fetch(`http://127.0.0.1:${platform.port}${path}`, {
+      method: 'POST',
+      headers: { 'x-api-key': platform.key, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, body: (await response.json()) as Answer['body'] };
+  }
+
+  it('opens one of many that come at once, names it to the others, and shows it to whoever asks then', async () => {
+    const model = `rivals-${suffix}`;
+    await platform.addModel(definition(model), [tinyModel(good), tinyModel(good)]);
+    await until('the model to be served', 20_000, () => isServed(model));
+    const order = { model, version: 2, plan: slowPlan };
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const answer = await post('/rollouts', order);
+        // Asked at once, by each on its own: the new rollout is there, and no other.
+        const shown = await platform.call<RolloutView>('GET', `/rollouts/${model}`);
+        return { ...answer, shown };
+      }),
+    );
+    const started = answers.filter((a) => a.status === 202);
+    expect(started).toHaveLength(1);
+    const id = started[0]!.body.rollout_id;
+    for (const { status, body, shown } of answers) {
+      expect(shown.id).toBe(id);
+      if (status === 202) continue;
+      expect(status).toBe(409);
+      expect(body.detail).toContain(id);
+    }
+    expect(await platform.registry.rollouts.list({ model, limit: 10 })).toHaveLength(1);
+    expect((await post(`/rollouts/${id}/abort`, { reason: 'the test is over' })).status).toBe(200);
+    const again = await post('/rollouts', order);
+    expect([again.status, again.body.detail]).toEqual([409, expect.stringContaining('quarantined')]);
+  });
+
+  it('lists everything that is wrong with a plan, and starts nothing', async () => {
+    const model = `wrong-${suffix}`;
+    await platform.addModel(definition(model), [tinyModel(good), tinyModel(good)]);
+    const plan = { steps: [{ weightPercent: 50, bakeTimeMs: -1 }], minRequests: -1, observeEveryMs: 1, alpha: 0.5 };
+    const { status, body } = await post('/rollouts', { model, version: 2, plan });
+    expect(status).toBe(422);
+    const wrong = ['steps[0].bakeTimeMs', 'steps', 'minRequests', 'observeEveryMs', 'alpha'];
+    expect(body.problems?.map((p) => p.field)).toEqual(wrong.map((field) => `plan.${field}`));
+    expect(await platform.registry.rollouts.list({ model, limit: 10 })).toEqual([]);
+  });
+});
+
 const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
 
 /** Seven of ten users of the old version buy, two of ten of the new one; told once a second, as a shop would. */
