@@ -62,7 +62,7 @@ COPY examples examples
 # Last, as it changes with every commit. Read by adapters/code-commit.ts for the lineage of model versions.
 ARG CODE_COMMIT=unknown
 RUN printf '%s\n' "${CODE_COMMIT}" > code-commit.txt \
- && mkdir -p /data/artefacts \
+ && mkdir -p /data/artefacts /data/backup /data/backups \
  && chown -R 1000:1000 /data \
  && ln -s /app/cli/sluice.mjs /usr/local/bin/sluice
 # The user `node` of the base image; as a number, so that an orchestrator can see that it is not root.

@@ -116,7 +116,7 @@ describe('the pruning of a target', () => {
           await expectWhole(target, new Set(keys.keys()), locks, clock.nowMs);
         }
       }),
-      { numRuns: 3 },
+      { numRuns: 3, endOnFailure: true },
     );
   }, 60_000);
 });
