@@ -7,6 +7,7 @@ import { registerLedger } from './commands/ledger.ts';
 import { registerModels } from './commands/models.ts';
 import { registerOutcomes } from './commands/outcomes.ts';
 import { registerPredict } from './commands/predict.ts';
+import { registerRegion } from './commands/region.ts';
 import { registerRestore } from './commands/restore.ts';
 import { registerRollout } from './commands/rollout.ts';
 import { registerStatus } from './commands/status.ts';
@@ -79,6 +80,7 @@ export function createProgram(runner: Runner, output: { json: boolean; streams: 
   registerKeys(program, runner);
   registerWebhooks(program, runner);
   registerBackup(program, runner);
+  registerRegion(program, runner);
   registerRestore(program, runner);
   return program;
 }

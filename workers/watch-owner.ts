@@ -48,10 +48,7 @@ export function watchOwner(options: WatchOwnerOptions, stopped: AbortSignal): ()
       log.warn({ ...details, url: region.healthUrl }, 'it still answers requests: nothing fails over by itself');
       return;
     }
-    await startFailover(
-      options,
-      `region ${claim.region} was silent for ${Math.round(sight.quietMs / 1000)} s`,
-    );
+    await startFailover(options, `region ${claim.region} was silent for ${Math.round(sight.quietMs / 1000)} s`);
   };
   const run = async (): Promise<void> => {
     while (!stopped.aborted) {
