@@ -40,7 +40,7 @@ async function main(): Promise<number> {
 
 async function listBenches(): Promise<void> {
   console.log('npm run bench -- NAME [--json FILE] [--url URL --key KEY] [--yardstick FOLDER]\n');
-  for (const [name, load] of Object.entries(benches)) console.log(`  ${name.padEnd(12)}${(await load()).description}`);
+  for (const [name, load] of Object.entries(benches)) console.log(`  ${name.padEnd(15)}${(await load()).description}`);
 }
 
 function report(name: string, figures: readonly Figure[]) {
