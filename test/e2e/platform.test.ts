@@ -1,12 +1,24 @@
 /** The platform's main job on real parts: `npm start`, then what a person does next, through the API, the CLI and Temporal's CLI. */
 import { execFile } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSecondDataset } from '../fixtures-generators/second-dataset.ts';
 import { temporalProgram } from '../setup/temporal-binaries.ts';
-import { readPlatformState, removeHome, startPlatform, waitFor, type Platform } from '../setup/platform.ts';
+import { sendBackByCalls, steerByHand, type SteeredModel } from './steer-a-rollout.ts';
+import { newIdentity } from '../../recovery/vault/keys.ts';
+import {
+  platformEnvironment,
+  readPlatformState,
+  removeHome,
+  startPlatform,
+  temporaryHome,
+  waitFor,
+  type Platform,
+} from '../setup/platform.ts';
+import { runRunbook } from '../support/runbook.ts';
 
 interface Answer {
   request_id: string;
@@ -62,14 +74,20 @@ const quickPlan = {
 
 describe('the started platform', () => {
   let platform: Platform;
+  /** Where it is backed up to, and the identity that opens it: all that is left of a machine that is lost. */
+  const vault = mkdtempSync(join(tmpdir(), 'sluice-e2e-vault-'));
+  const backedUp = { SLUICE_BACKUP_TARGETS: join(vault, 'target'), SLUICE_BACKUP_RECIPIENTS: '' };
 
   beforeAll(async () => {
-    platform = await startPlatform();
+    const { identity, recipient } = await newIdentity();
+    writeFileSync(join(vault, 'key.txt'), `${identity}\n`, { mode: 0o600 });
+    backedUp.SLUICE_BACKUP_RECIPIENTS = recipient;
+    platform = await startPlatform(temporaryHome(), undefined, { env: backedUp });
   }, 300_000);
 
   afterAll(async () => {
     const code = await platform.stop();
-    removeHome(platform.home);
+    for (const folder of [platform.home, vault]) removeHome(folder);
     expect(code).toBe(0);
   });
 
@@ -99,6 +117,12 @@ describe('the started platform', () => {
     );
     return answers;
   }
+
+  /** The version that an earlier rollout brought and took back. */
+  const steered = (): SteeredModel => {
+    const predictSome = () => Promise.all(Array.from({ length: 20 }, (_, i) => predict(`s-${i}-${Date.now()}`)));
+    return { platform, model: 'churn', version: 2, predictSome };
+  };
 
   async function trainAnother(): Promise<number> {
     const trained = await platform.cli('train', 'churn', '--json');
@@ -204,6 +228,13 @@ describe('the started platform', () => {
     await waitFor(async () => (await predict('c-aborted')).model_version === 1, 10_000, 'the champion to answer');
   });
 
+  it('pauses, freezes, hurries, stops and promotes by hand, with metrics that are the numbers shown', async () => {
+    await steerByHand(steered());
+    await waitFor(async () => (await predict('c-back')).model_version === 1, 10_000, 'the champion to answer');
+  });
+
+  it('sends a rollout back when somebody calls, by the API and by the CLI', () => sendBackByCalls(steered()));
+
   it('ends a rollout started from Temporal with a wrong input at once, naming the field and what is allowed', async () => {
     const temporal = await temporalProgram();
     const { address } = readPlatformState(platform.home).temporal;
@@ -254,5 +285,37 @@ describe('the started platform', () => {
       .join('');
     expect(logs.length).toBeGreaterThan(0);
     expect(logs).not.toContain(platform.key);
+  });
+
+  it('comes back on another machine after everything but the target was destroyed, with the same predictions bit for bit', async () => {
+    const ask = async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 25 }, (_, i) => predict(`c-${i}`, { tenure: i * 2, MonthlyCharges: 20 + i * 3.7 })),
+      );
+      return answers.map(({ probability, model_version, label }) => ({ probability, model_version, label }));
+    };
+    const before = await ask();
+    expect(new Set(before.map(({ probability }) => probability)).size).toBeGreaterThan(10);
+    const backup = await platform.cli('backup', 'now', '--json');
+    expect(backup.code, backup.stderr + backup.stdout).toBe(0);
+    expect(await platform.stop()).toBe(0);
+    removeHome(platform.home);
+
+    const home = temporaryHome();
+    const instead = { 's3://bucket/sluice': join(vault, 'target'), 'key.txt': join(vault, 'key.txt') };
+    const up = async (): Promise<void> => {
+      platform = await startPlatform(home, undefined, { env: backedUp });
+    };
+    const done = await runRunbook('lost-machine', { env: platformEnvironment(home), instead, up });
+    expect(done).toEqual(['restore --target --identity --preview', 'restore --target --identity', 'up']);
+    expect(await ask()).toEqual(before);
+    // What the pages say to do next: nothing of it needs the machine that is gone.
+    for (const words of [
+      ['keys', 'list'],
+      ['backup', 'now'],
+    ]) {
+      const next = await platform.cli(...words, '--json');
+      expect(next.code, next.stderr + next.stdout).toBe(0);
+    }
   });
 });

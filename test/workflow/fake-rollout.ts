@@ -7,7 +7,7 @@ import type { RolloutNotice } from '../../domain/rollout/notices.ts';
 import type { RolloutPlan } from '../../domain/rollout/plan.ts';
 import type { Adoption, Hold, RolloutSnapshot } from '../../domain/rollout/state.ts';
 import type { Route } from '../../domain/routing.ts';
-import type { Verdict } from '../../domain/verdict.ts';
+import type { Evidence, Verdict } from '../../domain/verdict.ts';
 
 export const PLAN: RolloutPlan = {
   strategy: 'canary',
@@ -30,6 +30,8 @@ export interface FakeOptions {
   readonly requestsPerLook?: number;
   /** Verdict by the candidate's weight. */
   readonly verdict?: (weight: number) => Verdict['kind'];
+  /** What each look finds, beside its verdict. */
+  readonly evidence?: readonly Evidence[];
   /** Whether the traffic is not split as configured. */
   readonly uneven?: () => boolean;
   readonly hold?: () => Hold | null;
@@ -104,7 +106,7 @@ export function createFakeRollout(options: FakeOptions = {}) {
       const kind = options.verdict?.(weight) ?? 'inconclusive';
       const sampleRatio = { ok: options.uneven?.() !== true, pValue: 1 };
       const reason = kind === 'rollback' ? 'too many errors' : 'fine so far';
-      const verdict: Verdict = { kind, reason, evidence: [], sampleRatio };
+      const verdict: Verdict = { kind, reason, evidence: options.evidence ?? [], sampleRatio };
       return {
         observation: { candidate: { ...NO_COUNTS, requests }, champion: NO_COUNTS, windows: 3, shadowPairs: requests },
         verdict,
