@@ -7,7 +7,7 @@ import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/
 import { readConfig } from '../adapters/config.ts';
 import type { Bench, BenchTarget, Figure } from './bench.ts';
 import { PARTS, startKillWorld, type KillWorld, type Part } from './rollout-kills/kill-world.ts';
-import { AT_START, fellOn, killPoints, pointName, ROWS, type Row } from './rollout-kills/rows.ts';
+import { AT_START, endsAs, fellOn, killPoints, pointName, ROWS, type Row } from './rollout-kills/rows.ts';
 import { runBatch, type End, type Outcome } from './rollout-kills/run-batch.ts';
 import { judgeCell, sumUp, table, type Cell } from './rollout-kills/tell-cells.ts';
 
@@ -47,11 +47,13 @@ async function keepHistories({ histories }: Run, world: KillWorld, outcomes: rea
   for (const { model } of outcomes) histories.push({ workflowId: model, history: await world.history(model) });
 }
 
-/** The same rollouts with nothing killed. */
+/** The same rollouts with nothing killed. @throws when one does not end as it is made to */
 async function undisturbed(run: Run, world: KillWorld): Promise<void> {
   const outcomes = await runBatch({ world, tag: 'quiet', rows: run.rows, kills: [], bakeTimeMs: () => SHORT_MS });
   await keepHistories(run, world, Object.values(outcomes));
-  for (const [name, outcome] of Object.entries(outcomes)) {
+  for (const [name, row] of Object.entries(run.rows)) {
+    const outcome = outcomes[name];
+    if (outcome?.end.phase !== endsAs(row)) throw new Error(`${name}, undisturbed: ${JSON.stringify(outcome?.end)}`);
     run.ends.set(name, outcome.end);
     run.cells.push(judgeCell({ name, point: 'nothing killed', part: null, outcome, expected: outcome.end }));
   }
@@ -134,6 +136,6 @@ async function runAll(log: Log, { strategy, part }: BenchTarget): Promise<readon
 
 export const rolloutKills: Bench = {
   description:
-    'every strategy under real requests, every part killed at every step [--strategy NAME] [--part NAME]: 15 minutes',
+    'every strategy under real requests, every part killed at every step [--strategy NAME] [--part NAME]: 10 minutes and more',
   run: runAll,
 };

@@ -1,6 +1,7 @@
 /** The rollouts that are killed: one of every strategy, and one that goes back by itself. Seconds each. */
 import type { ModelDefinition } from '../../domain/definition.ts';
 import type { PlanOverrides, RolloutStep, Strategy } from '../../domain/rollout/plan.ts';
+import type { RolloutPhase } from '../../domain/rollout/state.ts';
 import { tinyModel, type TinyModel } from '../../test/support/tiny-model.ts';
 import { liveDefinition } from '../rollout/live-definition.ts';
 
@@ -30,6 +31,12 @@ export const ROWS: Readonly<Record<string, Row>> = {
   'all-at-once': { strategy: 'all-at-once', weights: [100] },
   'bad-canary': { strategy: 'canary', weights: [50, 100], bad: true },
 };
+
+/** The phase in which its rollout ends. */
+export function endsAs({ strategy, bad = false }: Row): RolloutPhase {
+  if (bad) return 'rolledBack';
+  return strategy === 'shadow' ? 'concluded' : 'promoted';
+}
 
 /** Points at which something is killed, beside the indices of steps: while the order is taken, and at the verdict. */
 export const AT_START = -1;
