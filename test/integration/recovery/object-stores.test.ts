@@ -209,6 +209,33 @@ for (const { name, start, missing } of stores) {
   });
 }
 
+describe.skipIf(noPython !== null)('a bucket with object lock', () => {
+  it(
+    'tells until when it keeps an object',
+    async () => {
+      const { endpoint, stop } = await startMoto();
+      stops.push(stop);
+      const headers = { 'x-amz-bucket-object-lock-enabled': 'true' };
+      expect((await fetch(`${endpoint}/locked`, { method: 'PUT', headers })).ok).toBe(true);
+      const store = createS3Store({
+        bucket: 'locked',
+        prefix: '',
+        region: 'us-east-1',
+        endpoint,
+        conditionalPut: true,
+        objectLock: true,
+        credentials: () => Promise.resolve({ accessKeyId: 'test', secretAccessKey: 'test' }),
+      });
+      const lockUntil = new Date(Math.floor(Date.now() / 1000) * 1000 + 86_400_000);
+      await store.put('kept', stream(Buffer.from('kept')), { lockUntil });
+      await store.put('free', stream(Buffer.from('free')));
+      expect((await store.head('kept'))?.lockedUntilMs).toBe(lockUntil.getTime());
+      expect((await store.head('free'))?.lockedUntilMs).toBeUndefined();
+    },
+    INSTALL_LIMIT_MS,
+  );
+});
+
 describe('Google Cloud Storage', () => {
   it('sends the rest of a part again when the service kept less of it', async () => {
     const fake = await startFakeGcs('backups');
