@@ -4,6 +4,7 @@ import { connectReplication } from './replication-connection.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
 import { isForbidden, isTaken, requireFreeSlot } from './slot-owner.ts';
 import { startWalStream, type WalStream } from './receive-wal.ts';
+import { watchLag } from './watch-lag.ts';
 import { findPosition, type WalPosition } from './wal-position.ts';
 import type { WalPiece, WalStore } from './wal-store.ts';
 
@@ -13,8 +14,11 @@ const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 10_000;
 /** A server that said nothing for longer, although it was asked every second, is not known to be quiet. */
 const HEARD_WITHIN_MS = 5_000;
-/** The alarm: well within a minute of the first byte that is late. */
-const LAG_ALARM_SECONDS = 30;
+/**
+ * A target that takes nothing for so long, while the buffers are full, is left alone: a connection that nobody reads from
+ * would keep the server's checkpoints waiting, whose log then grows without a bound.
+ */
+const HELD_UP_MS = 30_000;
 
 export interface ShipperLog {
   info(details: object, message: string): void;
@@ -32,6 +36,8 @@ export interface WalShipperOptions {
   readonly everyMs?: number;
   /** The alarm is raised when the target has been late for so long. */
   readonly lagAlarmSeconds?: number;
+  /** Full buffers that do not empty end the connection after so long. */
+  readonly heldUpMs?: number;
   readonly nowMs?: () => number;
 }
 
@@ -75,8 +81,9 @@ export function createWalShipper(options: WalShipperOptions): WalShipper {
       try {
         while (!signal.aborted) {
           try {
-            await shipOnce(options, state, signal);
+            const end = await shipOnce(options, state, signal);
             waitMs = BACKOFF_FIRST_MS;
+            if (end === 'heldUp') await pause(Math.min(options.heldUpMs ?? HELD_UP_MS, BACKOFF_MAX_MS), signal);
           } catch (error) {
             if (isAborted(signal)) break;
             if (isForbidden(error)) {
@@ -90,7 +97,7 @@ export function createWalShipper(options: WalShipperOptions): WalShipper {
             if (isTaken(error)) {
               // The first time only: it stays so as long as the other one lives.
               if (state.standBy()) options.log.info({ slot: options.slot }, 'another worker ships the write-ahead log');
-              await sleep(BACKOFF_MAX_MS, undefined, { signal, ref: false }).catch(() => undefined);
+              await pause(BACKOFF_MAX_MS, signal);
               continue;
             }
             if (state.wasConnected()) waitMs = BACKOFF_FIRST_MS;
@@ -99,7 +106,7 @@ export function createWalShipper(options: WalShipperOptions): WalShipper {
               { err: error, slot: options.slot },
               'shipping of the write-ahead log stopped, trying again',
             );
-            await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
+            await pause(waitMs, signal);
             waitMs = Math.min(waitMs * 2, BACKOFF_MAX_MS);
           }
         }
@@ -111,25 +118,11 @@ export function createWalShipper(options: WalShipperOptions): WalShipper {
   };
 }
 
-const isAborted = (signal: AbortSignal): boolean => signal.aborted;
+/** Ends early at the signal. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 
-/** Says it once when the log is late, and once when it is not any more. */
-function watchLag({ log, slot, lagAlarmSeconds }: WalShipperOptions, status: () => WalStatus): NodeJS.Timeout {
-  let late = false;
-  const timer = setInterval(() => {
-    const { lagSeconds, problem, standby } = status();
-    if (standby) return;
-    if (lagSeconds > (lagAlarmSeconds ?? LAG_ALARM_SECONDS) && !late) {
-      late = true;
-      log.error({ slot, lagSeconds, problem }, 'the write-ahead log does not reach its target: rows could be lost');
-    } else if (lagSeconds < 1 && late) {
-      late = false;
-      log.info({ slot }, 'the write-ahead log reaches its target again');
-    }
-  }, SHIP_EVERY_MS);
-  timer.unref();
-  return timer;
-}
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;
 
 type State = ReturnType<typeof createState>;
 
@@ -199,12 +192,12 @@ function createState(slot: string, now: () => number) {
 }
 
 /** One connection: until it ends, the server's timeline changes, or the signal. */
-async function shipOnce(options: WalShipperOptions, state: State, signal: AbortSignal): Promise<void> {
+async function shipOnce(options: WalShipperOptions, state: State, signal: AbortSignal): Promise<'ended' | 'heldUp'> {
   const connection = await connectReplication(options.databaseUrl, `sluice-wal-${options.slot}`);
   const stop = (): void => void connection.close();
   signal.addEventListener('abort', stop);
   try {
-    if (signal.aborted) return;
+    if (signal.aborted) return 'ended';
     const [system] = await connection.command('IDENTIFY_SYSTEM');
     const store = await options.openStore(system?.['systemid'] ?? '');
     await requireFreeSlot(connection, options.slot);
@@ -215,7 +208,7 @@ async function shipOnce(options: WalShipperOptions, state: State, signal: AbortS
     if (gap) options.log.error(where, 'the server removed log that the target lacks: take a base backup now');
     else options.log.info(where, 'shipping the write-ahead log');
     const stream = startWalStream(connection, { slot: slot.name, from: position.from, timeline });
-    await pump(options, state, { stream, store, position }, signal);
+    return await pump(options, state, { stream, store, position }, signal);
   } finally {
     signal.removeEventListener('abort', stop);
     await connection.close();
@@ -227,7 +220,7 @@ async function pump(
   state: State,
   { stream, store, position }: { stream: WalStream; store: WalStore; position: WalPosition },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<'ended' | 'heldUp'> {
   const buffers = createSegmentBuffers(position.from, position.segmentBytes);
   const sender = createSender(store, position);
   const ended = new AbortController();
@@ -246,8 +239,14 @@ async function pump(
     for (let chunk = await stream.take(); chunk !== null; chunk = await stream.take()) {
       // Repeats what is in the target already only to put whole segments together.
       buffers.add(chunk);
-      while (buffers.isFull() && !signal.aborted) await sleep(everyMs / 4);
+      let at = { shipped: sender.shipped(), sinceMs: performance.now() };
+      while (buffers.isFull() && !signal.aborted) {
+        await sleep(everyMs / 4);
+        if (sender.shipped() !== at.shipped) at = { shipped: sender.shipped(), sinceMs: performance.now() };
+        if (performance.now() - at.sinceMs > (options.heldUpMs ?? HELD_UP_MS)) return 'heldUp';
+      }
     }
+    return 'ended';
   } finally {
     ended.abort();
     await shipping;

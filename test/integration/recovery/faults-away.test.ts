@@ -239,13 +239,14 @@ describe('a target that is away for long', () => {
       log: { info: quietly, warn: quietly, error: (_, message) => errors.push(message) },
       everyMs: 100,
       lagAlarmSeconds: 1,
+      heldUpMs: 500,
     });
     const shipping = shipper.run(halt.signal);
     try {
-      await expect.poll(() => shipper.status().lagSeconds, { timeout: 20_000 }).toBeLessThan(0.5);
-      objects.down = true;
       await run('create table filler(body text)');
       await run('alter table filler alter column body set storage external');
+      await expect.poll(() => objects.content.size, { timeout: 20_000 }).toBeGreaterThan(0);
+      objects.down = true;
       let most = 0;
       for (let round = 0; round < 16; round += 1) {
         await run(`insert into filler select repeat(md5(i::text), 60) from generate_series(1, 8000) i`);
