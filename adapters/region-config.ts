@@ -63,8 +63,6 @@ export function readRegionConfig(
   if (target === undefined || !names.includes(target))
     problems.push({ field: 'SLUICE_REGION_TARGET', message: 'is none of SLUICE_BACKUP_TARGETS', allowed: names });
   const role = e.SLUICE_REGION_ROLE ?? 'active';
-  if (role === 'standby' && (env['DATABASE_URL'] ?? '') !== '')
-    problems.push({ field: 'SLUICE_REGION_ROLE', message: 'a standby brings its own database: DATABASE_URL is set' });
   const hook = readHook(e.SLUICE_FAILOVER_HOOK, e.SLUICE_FAILOVER_HOOK_SECRET ?? null, problems);
   if (problems.length > 0) throw new DomainError('invalidInput', 'The settings of the region cannot be used', problems);
   return {

@@ -7,6 +7,7 @@ import { findLightgbmLibrary } from '../../adapters/lightgbm-library.ts';
 import type { SluiceApi } from '../../cli/api/sluice-api.ts';
 import { createRegistry } from '../../db/create-registry.ts';
 import { migrate } from '../../db/migrate.ts';
+import { DomainError } from '../../domain/errors.ts';
 import { openRegionHome } from '../../recovery/region/region-home.ts';
 import { startKeeper, type ProcessWatcher } from '../processes/keeper-client.ts';
 import { limitLog } from '../processes/log-file.ts';
@@ -139,6 +140,10 @@ async function joinRegion(
   const { home } = config;
   const isStandby = (): boolean => openRegionHome(home, role).role === 'standby';
   const standsBy = isStandby();
+  if (standsBy && config.databaseUrl !== null)
+    throw new DomainError('refused', 'A standby brings its own database', [
+      { field: 'DATABASE_URL', message: 'is set', allowed: ['not set', 'SLUICE_REGION_ROLE=active'] },
+    ]);
   await startRegion({ ...common, env, temporal });
   if (!standsBy) return temporal;
   state.publish();
