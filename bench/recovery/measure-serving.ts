@@ -37,16 +37,19 @@ export async function measureServing(log: Log): Promise<readonly Figure[]> {
   const { identity, recipient } = await newIdentity();
   writeFileSync(join(folder, 'key.txt'), `${identity}\n`, { mode: 0o600 });
   const home = temporaryHome();
-  const platform = await startPlatform(home, undefined, {
-    env: {
-      SLUICE_BACKUP_TARGETS: join(folder, 'target'),
-      SLUICE_BACKUP_RECIPIENTS: recipient,
-      SLUICE_BACKUP_IDENTITY_FILE: join(folder, 'key.txt'),
-    },
-  });
+  const env = {
+    SLUICE_BACKUP_TARGETS: join(folder, 'target'),
+    SLUICE_BACKUP_RECIPIENTS: recipient,
+    SLUICE_BACKUP_IDENTITY_FILE: join(folder, 'key.txt'),
+  };
+  let platform = await startPlatform(home, undefined, { env });
   try {
     const drill = await drillExample(platform, log);
-    const serving = await backUpWhileServing(platform, log);
+    const gb = await grow(platform, log);
+    // What training and a gigabyte of log left in the worker's memory is not the backup's.
+    await platform.stop();
+    platform = await startPlatform(home, undefined, { env });
+    const serving = await backUpWhileServing(platform, gb, log);
     return [...serving, drill];
   } finally {
     await platform.stop();
@@ -83,8 +86,7 @@ async function backUpNow(platform: Platform): Promise<void> {
   if (code !== 0) throw new Error(`the backup failed: ${stdout}${stderr}`);
 }
 
-async function backUpWhileServing(platform: Platform, log: Log): Promise<readonly Figure[]> {
-  const gb = await grow(platform, log);
+async function backUpWhileServing(platform: Platform, gb: number, log: Log): Promise<readonly Figure[]> {
   const pid = processesOf(platform.home)['worker'] ?? 0;
   await load(platform, 3);
   const before = await load(platform, QUIET_SECONDS);
@@ -110,7 +112,8 @@ async function backUpWhileServing(platform: Platform, log: Log): Promise<readonl
   return [
     { name: 'backup while serving, verified, per GB', value: tookS / gb, unit: 's', bar: null, better: 'lower' },
     { name: 'rise of predict p99 meanwhile', value: rise, unit: '%', bar: 20, better: 'lower' },
-    { name: 'memory of the worker', value: rssMax, unit: 'MB', bar: 300, better: 'lower' },
+    { name: 'memory of the worker, all of it', value: rssMax, unit: 'MB', bar: null, better: 'lower' },
+    { name: 'memory that the backup adds to it', value: rssMax - restingMb, unit: 'MB', bar: 300, better: 'lower' },
   ];
 }
 
