@@ -49,13 +49,18 @@ const choices = {
 };
 const numbers = { minRequests: z.number(), observeEveryMs: z.number(), keepWarmMs: z.number() };
 const limits = { errorRateMax: z.number(), p95MsMax: z.number() };
+const shadowLimits = {
+  disagreementMax: optional(z.number()),
+  scoreShiftMax: optional(z.number()),
+  slowerMsMax: optional(z.number()),
+};
 
 export const planSchema = z
   .strictObject({
     strategy: strategySchema,
     steps: z.array(stepSchema),
     ...numbers,
-    limits: z.strictObject(limits),
+    limits: z.strictObject({ ...limits, ...shadowLimits }),
     ...choices,
   })
   .openapi('RolloutPlan', { description: 'Durations in milliseconds' }) satisfies z.ZodType<RolloutPlan>;
@@ -68,7 +73,11 @@ export const planOverridesSchema = z
     observeEveryMs: optional(numbers.observeEveryMs),
     keepWarmMs: optional(numbers.keepWarmMs),
     limits: optional(
-      z.strictObject({ errorRateMax: optional(limits.errorRateMax), p95MsMax: optional(limits.p95MsMax) }),
+      z.strictObject({
+        errorRateMax: optional(limits.errorRateMax),
+        p95MsMax: optional(limits.p95MsMax),
+        ...shadowLimits,
+      }),
     ),
     ...choices,
   })

@@ -44,6 +44,11 @@ function checkNumbers(plan: RolloutPlan, report: Report): void {
   };
   range('limits.errorRateMax', plan.limits.errorRateMax, 0, 1);
   range('limits.p95MsMax', plan.limits.p95MsMax, 0.1, 600_000);
+  const { disagreementMax, scoreShiftMax, slowerMsMax } = plan.limits;
+  if (disagreementMax !== undefined) range('limits.disagreementMax', disagreementMax, 0, 1);
+  // Mean differences are measured in parts of their limit: none is too small to be one.
+  if (scoreShiftMax !== undefined) range('limits.scoreShiftMax', scoreShiftMax, 1e-6, 1);
+  if (slowerMsMax !== undefined) range('limits.slowerMsMax', slowerMsMax, 0.01, 600_000);
   range('minRequests', plan.minRequests, 0, 1e9, true);
   range('observeEveryMs', plan.observeEveryMs, OBSERVE_MS_MIN, 3_600_000, true);
   range('keepWarmMs', plan.keepWarmMs, 0, WAIT_MS_MAX, true);

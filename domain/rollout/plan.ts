@@ -65,6 +65,12 @@ export interface RolloutLimits {
   readonly errorRateMax: number;
   /** p95 of the time to answer, ms. */
   readonly p95MsMax: number;
+  /** Shadow: share of pairs with another label, 0..1. Watched; default 0.1. */
+  readonly disagreementMax?: number;
+  /** Shadow: mean change of the score, 0..1. Watched; default 0.05. */
+  readonly scoreShiftMax?: number;
+  /** Shadow: mean extra time to answer, ms. Default a quarter of `p95MsMax`. */
+  readonly slowerMsMax?: number;
 }
 
 /** What `completePlan` fills in where a plan does not say it. */

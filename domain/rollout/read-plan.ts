@@ -48,6 +48,9 @@ function readLimits(r: JsonReader | undefined): PlanOverrides['limits'] {
   const limits = given({
     errorRateMax: r.optional('errorRateMax', number),
     p95MsMax: r.optional('p95MsMax', number),
+    disagreementMax: r.optional('disagreementMax', number),
+    scoreShiftMax: r.optional('scoreShiftMax', number),
+    slowerMsMax: r.optional('slowerMsMax', number),
   });
   r.finish();
   return limits;

@@ -5,8 +5,8 @@ import { measured, type Logs, type Scales } from './measured.ts';
 import { UNITS_MIN } from './outcome-metrics.ts';
 import { grouped, percent, short } from './words.ts';
 
-/** Pairs with another label, mean change of the score, and mean extra time as a share of the p95 limit. */
-const LIMITS = { disagreement: 0.1, score: 0.05, latencyOfP95: 0.25 };
+/** Where a plan does not say: pairs with another label, mean change of the score, mean extra time as a share of the p95 limit. */
+const BY_DEFAULT = { disagreement: 0.1, score: 0.05, latencyOfP95: 0.25 };
 /** A merged window: pairs are known by their sums alone. */
 const WHOLE = { startMs: 0, durationMs: Number.MAX_SAFE_INTEGER };
 
@@ -16,7 +16,10 @@ const WHOLE = { startMs: 0, durationMs: Number.MAX_SAFE_INTEGER };
  */
 export function judgeShadow(stats: ShadowStats, policy: JudgePolicy, scales: Scales): Evidence[] {
   const { pairs } = stats;
-  const latencyMax = LIMITS.latencyOfP95 * policy.limits.p95MsMax;
+  const { errorRateMax, p95MsMax } = policy.limits;
+  const latencyMax = policy.limits.slowerMsMax ?? BY_DEFAULT.latencyOfP95 * p95MsMax;
+  const disagreementMax = policy.limits.disagreementMax ?? BY_DEFAULT.disagreement;
+  const scoreMax = policy.limits.scoreShiftMax ?? BY_DEFAULT.score;
   const share = (hits: number) => (pairs === 0 ? 0 : hits / pairs);
   const entry = (
     metric: ShadowMetric,
@@ -33,7 +36,6 @@ export function judgeShadow(stats: ShadowStats, policy: JudgePolicy, scales: Sca
   const others = share(stats.disagreements);
   const score = share(stats.scoreDiffSum);
   const latency = share(stats.latencyDiffSumMs);
-  const { errorRateMax } = policy.limits;
   return [
     entry(
       'shadowErrors',
@@ -55,17 +57,17 @@ export function judgeShadow(stats: ShadowStats, policy: JudgePolicy, scales: Sca
       'shadowDisagreement',
       'watch',
       others,
-      LIMITS.disagreement,
-      shareLogs(stats.disagreements, pairs, LIMITS.disagreement),
-      `another label in ${percent(others)} (limit ${percent(LIMITS.disagreement)})`,
+      disagreementMax,
+      shareLogs(stats.disagreements, pairs, disagreementMax),
+      `another label in ${percent(others)} (limit ${percent(disagreementMax)})`,
     ),
     entry(
       'shadowScore',
       'watch',
       score,
-      LIMITS.score,
-      meanLogs(pairs, stats.scoreDiffSum, stats.scoreDiffSumOfSquares, LIMITS.score, true, scales),
-      `scores moved by ${short(score)} (limit ${short(LIMITS.score)})`,
+      scoreMax,
+      meanLogs(pairs, stats.scoreDiffSum, stats.scoreDiffSumOfSquares, scoreMax, true, scales),
+      `scores moved by ${short(score)} (limit ${short(scoreMax)})`,
     ),
   ];
 }

@@ -31,6 +31,22 @@ const P95_MIN_MS = 0.1;
 
 const errorRateMax = z.number().min(0).max(1).describe('Share of failed requests that rolls back, 0..1.');
 const p95MsMax = z.number().min(P95_MIN_MS).max(600_000).describe('p95 of the time to answer that rolls back, ms.');
+/** Of a shadow; what is not said is the judge's to choose. */
+const shadowLimits = {
+  disagreementMax: z
+    .number()
+    .min(0)
+    .max(1)
+    .exactOptional()
+    .describe('Shadow: share of pairs with another label, 0..1.'),
+  scoreShiftMax: z.number().min(1e-6).max(1).exactOptional().describe('Shadow: mean change of the score, 0..1.'),
+  slowerMsMax: z
+    .number()
+    .min(0.01)
+    .max(600_000)
+    .exactOptional()
+    .describe('Shadow: mean extra time that rolls back, ms.'),
+};
 const minRequests = z
   .int()
   .min(0)
@@ -46,7 +62,7 @@ const keepWarm = durationSchema.describe(
 /** What may be said for all strategies, and otherwise for one. */
 const choices = {
   limits: z
-    .strictObject({ errorRateMax: errorRateMax.optional(), p95MsMax: p95MsMax.optional() })
+    .strictObject({ errorRateMax: errorRateMax.optional(), p95MsMax: p95MsMax.optional(), ...shadowLimits })
     .prefault({})
     .describe('Replaces the common limits for this strategy.'),
   minRequests: minRequests.optional(),
@@ -118,7 +134,9 @@ type OwnPlan = z.output<ReturnType<typeof planFromFile>> & Partial<Pick<RolloutP
 const fileSchema = z.strictObject({
   strategy: z.enum(STRATEGIES).default('canary').describe('Used when the start of a rollout names none.'),
   ...choices,
-  limits: z.strictObject({ errorRateMax: errorRateMax.default(0.001), p95MsMax: p95MsMax.default(120) }).prefault({}),
+  limits: z
+    .strictObject({ errorRateMax: errorRateMax.default(0.001), p95MsMax: p95MsMax.default(120), ...shadowLimits })
+    .prefault({}),
   minRequests: minRequests.default(100),
   observeEvery: observeEvery.prefault('4s'),
   canary: planFromFile('canary'),
@@ -168,6 +186,8 @@ function resolvePlan(
     strategy,
     steps: resolveSteps(own.steps, waits),
     limits: {
+      ...file.limits,
+      ...own.limits,
       errorRateMax: own.limits.errorRateMax ?? file.limits.errorRateMax,
       p95MsMax: own.limits.p95MsMax ?? file.limits.p95MsMax,
     },
@@ -187,7 +207,7 @@ function pathOf(field: string): PropertyKey[] {
     .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
 }
 
-const limitsResolved = z.strictObject({ errorRateMax, p95MsMax }) satisfies z.ZodType<RolloutLimits>;
+const limitsResolved = z.strictObject({ errorRateMax, p95MsMax, ...shadowLimits }) satisfies z.ZodType<RolloutLimits>;
 
 const planResolved = <S extends Strategy>(strategy: S, steps: typeof stepsResolved) =>
   z.strictObject({

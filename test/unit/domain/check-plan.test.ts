@@ -106,6 +106,16 @@ describe('a plan', () => {
     expect(fields({ strategy: 'ab', steps: [all] })).toEqual(['plan.steps']);
   });
 
+  it('has limits of a shadow that are shares and times', () => {
+    const limits = { ...CANARY.limits, disagreementMax: 0, scoreShiftMax: 1, slowerMsMax: 5 };
+    expect(fields({ limits })).toEqual([]);
+    expect(fields({ limits: { ...limits, disagreementMax: 1.1, scoreShiftMax: 0, slowerMsMax: -1 } })).toEqual([
+      'plan.limits.disagreementMax',
+      'plan.limits.scoreShiftMax',
+      'plan.limits.slowerMsMax',
+    ]);
+  });
+
   it('waits no longer than a year, no shorter than it bakes, and knows what then', () => {
     const YEAR_MS = 365 * 24 * 3_600_000;
     const steps = (change: object) => ({

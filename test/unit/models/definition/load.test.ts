@@ -64,7 +64,14 @@ rollout:
   keepWarm: 2m
   limits: { p95MsMax: 80 }
   blueGreen: { keepWarm: 1d, limits: { errorRateMax: 0.01 } }
+  shadow: { limits: { slowerMsMax: 5, disagreementMax: 0.02 } }
 `);
+    expect(rollout.shadow?.limits).toEqual({
+      errorRateMax: 0.001,
+      p95MsMax: 80,
+      slowerMsMax: 5,
+      disagreementMax: 0.02,
+    });
     expect(rollout.canary).toMatchObject({
       minRequests: 7,
       keepWarmMs: 120_000,
