@@ -35,7 +35,7 @@ export async function askForReplication(databaseUrl: string, log: Logger): Promi
     if (!isForbidden(error)) throw error;
     log.warn(
       { reason: (error as Error).message },
-      'backups are logical copies, each of which restores to its own moment only, and the log is not shipped: the database allows this user no replication. Grant REPLICATION (and a line in pg_hba.conf) and start again, or take backups more often with SLUICE_BACKUP_SCHEDULE',
+      'backups are logical copies, each of which restores to its own moment only, and the log is not shipped: the database allows this user no replication. Grant REPLICATION and start again, or take backups more often with SLUICE_BACKUP_SCHEDULE',
     );
     return 'forbidden';
   }
