@@ -117,7 +117,10 @@ function explain(error: unknown): Error {
   const what = message ?? String(error);
   if (code !== undefined && allowsNoReplication(code, what)) {
     return new DomainError('refused', `The database allows this user no replication: ${what}`, [
-      { field: 'DATABASE_URL', message: 'needs a user with REPLICATION on a server that allows it; without, copies are logical' },
+      {
+        field: 'DATABASE_URL',
+        message: 'needs a user with REPLICATION on a server that allows it; without, copies are logical',
+      },
     ]);
   }
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) {
