@@ -15,6 +15,7 @@ import {
   shipLog,
   type BenchHome,
 } from './recovery/bench-home.ts';
+import { measureFailover } from './recovery/failover.ts';
 import { measureServing } from './recovery/measure-serving.ts';
 
 const WRITE_SECONDS = 6;
@@ -133,6 +134,7 @@ export const recovery: Bench = {
     const loss = await measureLoss(log);
     const size = await measureSize(log);
     const serving = await measureServing(log);
-    return [...loss, ...size, ...serving];
+    const failover = await measureFailover(log);
+    return [...loss, ...size, ...serving, ...failover];
   },
 };
