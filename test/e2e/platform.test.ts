@@ -18,6 +18,7 @@ import {
   waitFor,
   type Platform,
 } from '../setup/platform.ts';
+import { customer } from '../support/customer.ts';
 import { runRunbook } from '../support/runbook.ts';
 
 interface Answer {
@@ -35,29 +36,6 @@ interface RolloutView {
   reason: string | null;
   snapshot: { phase: string; weightPercent: number } | null;
 }
-
-const customer = (overrides: Record<string, unknown> = {}) => ({
-  gender: 'Female',
-  SeniorCitizen: 0,
-  Partner: 'Yes',
-  Dependents: 'No',
-  tenure: 1,
-  PhoneService: 'No',
-  MultipleLines: 'No phone service',
-  InternetService: 'DSL',
-  OnlineSecurity: 'No',
-  OnlineBackup: 'Yes',
-  DeviceProtection: 'No',
-  TechSupport: 'No',
-  StreamingTV: 'No',
-  StreamingMovies: 'No',
-  Contract: 'Month-to-month',
-  PaperlessBilling: 'Yes',
-  PaymentMethod: 'Electronic check',
-  MonthlyCharges: 29.85,
-  TotalCharges: 29.85,
-  ...overrides,
-});
 
 /** A plan that ends in seconds; traffic still has to flow. */
 const quickPlan = {
