@@ -3,15 +3,7 @@ import { createJudge, observationOf } from '../../../domain/judge.ts';
 import { METRICS_BY_DEFAULT } from '../../../domain/rollout/complete-plan.ts';
 import type { MetricRule } from '../../../domain/rollout/plan.ts';
 import { NO_COUNTS } from '../../../domain/records.ts';
-import type {
-  Arm,
-  ArmWindow,
-  JudgePolicy,
-  Observation,
-  OutcomeStats,
-  ShadowStats,
-  Verdict,
-} from '../../../domain/verdict.ts';
+import type { Arm, ArmWindow, JudgePolicy, Observation, OutcomeStats, ShadowStats } from '../../../domain/verdict.ts';
 import { ACCURACY_EVENT, SCORE_BINS } from '../../../domain/verdict.ts';
 import { checkSampleRatio } from '../../../domain/statistics/sample-ratio.ts';
 import { combineVerdicts } from '../../../domain/verdicts/combine-verdicts.ts';
@@ -326,21 +318,6 @@ describe('a shadow', () => {
     const other = verdictOf({ disagreements: 3_000, scoreDiffSum: 1_500, scoreDiffSumOfSquares: 500 });
     expect(other.kind).toBe('healthy');
     expect(other.evidence.slice(2).map((e) => e.status)).toEqual(['breached', 'breached']);
-  });
-
-  it('is held to the limits of its plan, and where that says nothing to those by default', () => {
-    const judged = (limits: Partial<JudgePolicy['limits']>) => {
-      const own = policy();
-      const shadow = { ...fine, disagreements: 300, scoreDiffSum: 200, scoreDiffSumOfSquares: 100 };
-      return judge({ ...sums(0, 0), shadow }, { ...own, limits: { ...own.limits, ...limits } });
-    };
-    const limitsOf = (verdict: Verdict) => verdict.evidence.slice(1).map((e) => e.limit);
-    expect(limitsOf(judged({}))).toEqual([30, 0.1, 0.05]);
-    expect(limitsOf(judged({ p95MsMax: 400 }))).toEqual([100, 0.1, 0.05]);
-    const strict = judged({ slowerMsMax: 1, disagreementMax: 0.01, scoreShiftMax: 0.005 });
-    expect(limitsOf(strict)).toEqual([1, 0.01, 0.005]);
-    expect(strict.kind).toBe('rollback');
-    expect(strict.evidence.map((e) => e.status)).toEqual(['healthy', 'breached', 'breached', 'breached']);
   });
 });
 
