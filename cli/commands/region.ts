@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ExitCode } from '../errors.ts';
+import type { RegionOptions } from '../region/options.ts';
 import type * as Work from '../region/region-work.ts';
 import type { Runner, Session } from '../session.ts';
 
@@ -11,12 +12,6 @@ Examples:
   sluice region status
   sluice region failover --confirm west
   sluice region follow --confirm east`;
-
-export interface RegionOptions {
-  readonly confirm?: string;
-  readonly reason?: string;
-  readonly wait?: boolean;
-}
 
 export function registerRegion(program: Command, runner: Runner): void {
   const region = program

@@ -20,8 +20,8 @@ import {
   type FailoverRegionInput,
   type FailoverRegionResult,
 } from '../../workflows/failover-messages.ts';
-import type { RegionOptions } from '../commands/region.ts';
 import { CliError, EXIT, type ExitCode } from '../errors.ts';
+import type { RegionOptions } from './options.ts';
 import { requireTyped } from '../restore/options.ts';
 import type { Session } from '../session.ts';
 import { connectTemporalHere } from '../temporal-here.ts';

@@ -40,7 +40,7 @@ export type RegionRole = 'active' | 'standby';
 export const RENEWALS_PER_TERM = 3;
 
 /** Clocks run at most this much apart over one term; also covers a commit that was let through at the last moment. */
-export function leaseMarginMs(ttlMs: number): number {
+function leaseMarginMs(ttlMs: number): number {
   return Math.max(1_000, ttlMs * 0.2);
 }
 

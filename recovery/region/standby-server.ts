@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -184,9 +184,4 @@ async function ask<T>(databaseUrl: string, work: (client: Client) => Promise<T>)
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-/** Whether a folder was made a standby and not yet promoted. */
-export function isStandby(dataDir: string): boolean {
-  return existsSync(join(dataDir, 'standby.signal'));
 }

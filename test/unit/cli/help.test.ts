@@ -69,6 +69,10 @@ describe('help', () => {
         "backup keygen [options] | ",
         "backup point <name> | ",
         "backup points [options] | ",
+        "region status [options] | ",
+        "region failover [options] | --confirm <region>, --reason <text>, --no-wait",
+        "region follow [options] | --confirm <region>",
+        "region leave [options] | --confirm <region>",
         "restore [options] | --target <address>, --identity <file>, --signer <key>, --to <what>, --preview, --confirm <home>",
       ]
     `);

@@ -1,0 +1,5 @@
+export interface RegionOptions {
+  readonly confirm?: string;
+  readonly reason?: string;
+  readonly wait?: boolean;
+}
