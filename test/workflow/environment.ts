@@ -25,7 +25,7 @@ export interface WorkflowEnvironment {
 }
 
 /** A time-skipping Temporal and the bundled workflows; one per test file. */
-export async function startEnvironment(): Promise<WorkflowEnvironment> {
+export async function startEnvironment(bundle?: WorkflowEnvironment['bundle']): Promise<WorkflowEnvironment> {
   quiet();
   const path = await timeSkippingServerPath();
   const env = await TestWorkflowEnvironment.createTimeSkipping({
@@ -38,7 +38,27 @@ export async function startEnvironment(): Promise<WorkflowEnvironment> {
       Object.entries(SEARCH_ATTRIBUTE_TYPES).map(([name, type]) => [name, INDEXED[type]]),
     ),
   });
-  return { env, bundle: await bundleWorkflows() };
+  return { env, bundle: bundle ?? (await bundleWorkflows()) };
+}
+
+/** An hour passes in no time while nothing holds the clock. */
+const SKIP_MS = 3_600_000;
+const SKIP_LIMIT_MS = 5_000;
+
+/**
+ * Whether its clock still skips. The server counts whatever waits for a worker, and a task that was on its way when a
+ * worker ended is counted for ever: all that comes after it would pass in real time.
+ */
+export async function skipsTime({ env }: WorkflowEnvironment): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), SKIP_LIMIT_MS);
+  });
+  const slept = env.sleep(SKIP_MS).then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([slept, late]).finally(() => clearTimeout(timer));
 }
 
 export function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {

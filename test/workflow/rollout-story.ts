@@ -5,7 +5,7 @@ import {
   type WorkflowHandleWithFirstExecutionRunId,
 } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import type {
   RolloutApprovalInput,
   RolloutApprovalResult,
@@ -16,7 +16,7 @@ import type {
   RolloutStatus,
 } from '../../workflows/messages.ts';
 import type { rolloutModel } from '../../workflows/rollout-model.ts';
-import { startEnvironment, withWorker, type WorkflowEnvironment } from './environment.ts';
+import { skipsTime, startEnvironment, withWorker, type WorkflowEnvironment } from './environment.ts';
 import { createFakeRollout, type FakeOptions } from './fake-rollout.ts';
 
 export const MINUTE_MS = 60_000;
@@ -29,11 +29,18 @@ export const CHAMPION_ALONE = [{ variant: 'champion', version: 1, weightPercent:
 /** The sentences rollout tests are told in; call once per test file. */
 export function rolloutStories() {
   let environment: WorkflowEnvironment;
-  beforeAll(async () => {
-    environment = await startEnvironment();
+  const started: WorkflowEnvironment[] = [];
+  const begin = async (bundle?: WorkflowEnvironment['bundle']): Promise<void> => {
+    environment = await startEnvironment(bundle);
+    started.push(environment);
+  };
+  beforeAll(() => begin());
+  // No story suffers from what another one has left behind.
+  beforeEach(async () => {
+    if (!(await skipsTime(environment))) await begin(environment.bundle);
   });
   afterAll(async () => {
-    await environment.env.teardown();
+    await Promise.all(started.map(({ env }) => env.teardown()));
   });
   const start = (taskQueue: string, args: readonly unknown[]): Promise<Handle> =>
     environment.env.client.workflow.start<typeof rolloutModel>('rolloutModel', {
