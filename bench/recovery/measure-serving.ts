@@ -14,7 +14,7 @@ import {
   startPlatform,
   temporaryHome,
   type Platform,
-} from '../../test/setup/platform.ts';
+} from '../../test/support/platform.ts';
 import { openLoop } from '../../test/support/open-loop.ts';
 import { query } from '../../test/support/query.ts';
 import { RESTORE_WORKFLOWS, type RecoveryDrillResult } from '../../workflows/restore-messages.ts';

@@ -5,6 +5,7 @@ import { formatLsn, type Lsn } from './lsn.ts';
 import { isForbidden, isTaken, requireFreeSlot } from './slot-owner.ts';
 import { startWalStream, type WalStream } from './receive-wal.ts';
 import { watchLag } from './watch-lag.ts';
+import type { LagFacts, LagWatchOptions } from './watch-lag.ts';
 import { findPosition, type WalPosition } from './wal-position.ts';
 import type { WalPiece, WalStore } from './wal-store.ts';
 
@@ -26,7 +27,7 @@ export interface ShipperLog {
   error(details: object, message: string): void;
 }
 
-export interface WalShipperOptions {
+export interface WalShipperOptions extends LagWatchOptions {
   readonly databaseUrl: string;
   /** Of this target alone: lower case letters, digits and underscores. */
   readonly slot: string;
@@ -34,14 +35,12 @@ export interface WalShipperOptions {
   readonly openStore: (systemId: string) => WalStore | Promise<WalStore>;
   readonly log: ShipperLog;
   readonly everyMs?: number;
-  /** The alarm is raised when the target has been late for so long. */
-  readonly lagAlarmSeconds?: number;
   /** Full buffers that do not empty end the connection after so long. */
   readonly heldUpMs?: number;
   readonly nowMs?: () => number;
 }
 
-export interface WalStatus {
+export interface WalStatus extends LagFacts {
   readonly slot: string;
   readonly connected: boolean;
   readonly systemId: string | null;
@@ -50,13 +49,8 @@ export interface WalStatus {
   readonly shippedLsn: string | null;
   /** Bytes received and not yet in the target. */
   readonly pendingBytes: number;
-  /** Seconds since the target last had all of the log. */
-  readonly lagSeconds: number;
   /** Epoch ms since when the log in the target has a hole that only a new base backup closes; `null`: none seen. */
   readonly gapAtMs: number | null;
-  readonly problem: string | null;
-  /** Another process ships to this target: what it has done is its to say. */
-  readonly standby: boolean;
 }
 
 export interface WalShipper {

@@ -17,7 +17,7 @@ import {
   temporaryHome,
   waitFor,
   type Platform,
-} from '../setup/platform.ts';
+} from '../support/platform.ts';
 import { customer } from '../support/customer.ts';
 import { runRunbook } from '../support/runbook.ts';
 

@@ -1,7 +1,7 @@
 /** What a person does after a mistake: back to a point they named, while the platform goes on answering. */
 import { basename } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { removeHome, startPlatform, temporaryHome, waitFor, type Platform } from '../setup/platform.ts';
+import { removeHome, startPlatform, temporaryHome, waitFor, type Platform } from '../support/platform.ts';
 
 interface Listed {
   readonly sets: readonly { readonly id: string; readonly restorable: { readonly to: string } | null }[];

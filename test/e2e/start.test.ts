@@ -19,7 +19,7 @@ import {
   waitFor,
   type Platform,
   type StartOptions,
-} from '../setup/platform.ts';
+} from '../support/platform.ts';
 
 const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const NOBODY = { uid: 65_534, gid: 65_534 };

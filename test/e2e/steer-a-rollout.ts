@@ -1,7 +1,7 @@
 /** Every control of a rollout through the front door of a running platform: its API, its CLI, its metrics, and alerts. */
 import { expect } from 'vitest';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
-import { waitFor, type Platform } from '../setup/platform.ts';
+import { waitFor, type Platform } from '../support/platform.ts';
 
 interface View {
   readonly id: string;

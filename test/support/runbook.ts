@@ -1,5 +1,5 @@
 /** Runs the commands of a runbook as they are written there, with the names of this test in place of the examples. */
-import { runCli } from '../setup/platform.ts';
+import { runCli } from '../support/platform.ts';
 import { page } from '../unit/docs/support/pages.ts';
 import { commandsOf, sluiceArguments } from '../unit/docs/support/shell.ts';
 

@@ -13,7 +13,7 @@ import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
 import { WORKFLOWS } from '../../../workflows/messages.ts';
 import { RESTORE_CONFIRMATION, RESTORE_WORKFLOWS } from '../../../workflows/restore-messages.ts';
 import { createTestDatabase, type TestDatabase } from '../../setup/database.ts';
-import { waitFor } from '../../setup/platform.ts';
+import { waitFor } from '../../support/platform.ts';
 import { query } from '../../support/query.ts';
 import { quiet } from '../../workflow/environment.ts';
 import type { FaultWorkerOrder } from './fault-worker.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createStandby, type Standby } from '../../../recovery/region/standby.ts';
 import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
-import { waitFor } from '../../setup/platform.ts';
+import { waitFor } from '../../support/platform.ts';
 import { query } from '../../support/query.ts';
 import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
 import {

@@ -18,7 +18,7 @@ import {
 } from '../../../recovery/restore/plan-restore.ts';
 import { restoreDatabase, type RestoredDatabase } from '../../../recovery/restore/restore-database.ts';
 import type { SetSource } from '../../../recovery/vault/set-sink.ts';
-import { waitFor } from '../../setup/platform.ts';
+import { waitFor } from '../../support/platform.ts';
 import { query } from '../../support/query.ts';
 
 const QUIET_LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
-import { platformEnvironment } from '../../setup/platform.ts';
+import { platformEnvironment } from '../../support/platform.ts';
 import { runRunbook } from '../../support/runbook.ts';
 import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
 import {
