@@ -1,9 +1,9 @@
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { freePort } from '../processes/free-port.ts';
 import type { ProcessWatcher } from '../processes/keeper-client.ts';
+import { goBehindServing, NICENESS } from '../processes/go-behind-serving.ts';
 import { logTail } from '../processes/log-file.ts';
 import { stopLeftOver } from '../processes/pid-file.ts';
 import { spawnService, type ServiceProcess } from '../processes/spawn-service.ts';
@@ -16,11 +16,6 @@ const POSTGRES_PORT = 5433;
 const START_TIMEOUT_MS = 180_000;
 const POLL_MS = 50;
 const LOG_LINES = 15;
-/**
- * Nice value, from -20 to 19. On the cores that both share predictions go first: they wait for nothing that is stored, and
- * what is stored can wait for them. Its connections inherit it.
- */
-const NICENESS = 5;
 const DATABASE = 'sluice';
 
 /** SIGINT: fast shutdown, clients are cut off, data is written. SIGQUIT: at once, recovery at the next start. */
@@ -102,21 +97,13 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
     stopOrder: 3,
     keeper,
   });
-  goBehindServing(started);
+  goBehindServing(started, NICENESS.database);
   try {
     const databaseUrl = await waitUntilReady(started, cluster, port, options.timeoutMs ?? START_TIMEOUT_MS);
     return { process: started, port, databaseUrl, dataDir: cluster.dataDir };
   } catch (error) {
     await started.stop();
     throw error;
-  }
-}
-
-function goBehindServing({ pid }: ServiceProcess): void {
-  try {
-    setPriority(pid, NICENESS);
-  } catch {
-    // It has ended, which the wait for it tells; or the system has no such thing.
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../../adapters/config.ts';
 import { freePort } from '../processes/free-port.ts';
+import { NICENESS } from '../processes/go-behind-serving.ts';
 import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import { siblingModule } from '../processes/node-program.ts';
 import { stopLeftOver } from '../processes/pid-file.ts';
@@ -62,7 +63,8 @@ export async function startAppServices(options: AppServicesOptions): Promise<App
     worker: siblingModule('../../workers/main.ts', import.meta.url),
   };
   const api = { ...common, name: 'api', module: modules.api, stopGraceMs: API_STOP_MS, stopOrder: 0 };
-  const worker = { ...common, name: 'worker', module: modules.worker, stopGraceMs: WORKER_STOP_MS, stopOrder: 1 };
+  const behind = { stopGraceMs: WORKER_STOP_MS, stopOrder: 1, niceness: NICENESS.worker };
+  const worker = { ...common, ...behind, name: 'worker', module: modules.worker };
   const apiUrl = keepRunning(options, 'API', api).then(({ ready }) => {
     const taken = typeof ready['port'] === 'number' ? ready['port'] : port;
     return `http://${reachable(config.host)}:${String(taken)}`;

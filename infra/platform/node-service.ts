@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { goBehindServing } from '../processes/go-behind-serving.ts';
 import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import { logTail } from '../processes/log-file.ts';
 import { nodeProgram } from '../processes/node-program.ts';
@@ -19,6 +20,8 @@ export interface NodeServiceOptions {
   readonly stopGraceMs: number;
   readonly stopOrder: number;
   readonly readyTimeoutMs?: number;
+  /** How far behind others it stands where cores are short; 0 to 19. Default: not at all. */
+  readonly niceness?: number;
 }
 
 export interface NodeService {
@@ -47,6 +50,7 @@ export async function startNodeService(options: NodeServiceOptions): Promise<Nod
     keeper: options.watcher,
     ipc: true,
   });
+  if (options.niceness !== undefined) goBehindServing(started, options.niceness);
   try {
     return { process: started, ready: await readyMessage(started, options.readyTimeoutMs ?? READY_TIMEOUT_MS) };
   } catch (error) {

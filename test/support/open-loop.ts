@@ -12,10 +12,15 @@ export interface OpenLoopOptions {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly perSecond: number;
+  /** At most. */
   readonly seconds: number;
+  /** No more requests leave. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Sample {
+  /** When it was due, `performance.now()`. */
+  readonly dueMs: number;
   /** 0: no answer at all. */
   readonly status: number;
   /** From when it was due, ms: a generator that falls behind does not hide it. */
@@ -29,7 +34,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<readonly Sampl
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX });
   const samples: Promise<Sample>[] = [];
   const startedMs = performance.now();
-  while (samples.length < total) {
+  while (samples.length < total && options.signal?.aborted !== true) {
     const due = Math.min(total, Math.ceil(((performance.now() - startedMs) / 1000) * perSecond));
     while (samples.length < due) samples.push(send(options, agent, startedMs + (samples.length * 1000) / perSecond));
     await pause(1);
@@ -42,7 +47,7 @@ export async function openLoop(options: OpenLoopOptions): Promise<readonly Sampl
 function send({ port, path, body, headers }: OpenLoopOptions, agent: Agent, dueMs: number): Promise<Sample> {
   return new Promise((resolve) => {
     const done = (status: number, retryAfter?: string): void =>
-      resolve({ status, ms: performance.now() - dueMs, retryAfter });
+      resolve({ dueMs, status, ms: performance.now() - dueMs, retryAfter });
     const outgoing = request(
       {
         host: '127.0.0.1',
