@@ -66,6 +66,8 @@ interface Run {
   /** Of all requests of the run until it was gone, those that the version failed on or answered slowly. */
   readonly harmedShare: number;
   readonly clientFailures: number;
+  /** What the first of them heard; `null`: none failed. */
+  readonly firstFailure: Pick<UserAnswer, 'status' | 'what'> | null;
 }
 
 async function rollOut(platform: LivePlatform, model: string, what: (typeof CANDIDATES)[number]): Promise<Run> {
@@ -100,11 +102,14 @@ function tell(answers: readonly UserAnswer[], verdictAtMs: number, beganAtMs: nu
   const firstMs = byCandidate.reduce((least, a) => Math.min(least, a.dueMs), clock(verdictAtMs));
   const lastMs = byCandidate.reduce((most, a) => Math.max(most, a.atMs), clock(verdictAtMs));
   const during = answers.filter((a) => a.dueMs >= clock(beganAtMs) && a.dueMs <= lastMs).length;
+  const failed = answers.filter((a) => a.status !== 200);
+  const [first] = failed;
   return {
     foundMs: clock(verdictAtMs) - firstMs,
     goneMs: lastMs - clock(verdictAtMs),
     harmedShare: harmed / Math.max(1, during),
-    clientFailures: answers.filter((a) => a.status !== 200).length,
+    clientFailures: failed.length,
+    firstFailure: first === undefined ? null : { status: first.status, what: first.what },
   };
 }
 
