@@ -16,6 +16,10 @@ const POSTGRES_PORT = 5433;
 const START_TIMEOUT_MS = 180_000;
 const POLL_MS = 50;
 const LOG_LINES = 15;
+/** What the server says while the children of one that was killed are still on their way out: on a busy machine, seconds. */
+const ORPHANS_LEFT = 'pre-existing shared memory block';
+const ORPHANS_END_MS = 10_000;
+const ORPHANS_POLL_MS = 250;
 const DATABASE = 'sluice';
 
 /** SIGINT: fast shutdown, clients are cut off, data is written. SIGQUIT: at once, recovery at the next start. */
@@ -74,7 +78,7 @@ export interface EmbeddedPostgres {
  * @throws Error with the end of PostgreSQL's log
  */
 export async function startPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { home, keeper } = options;
+  const { home } = options;
   const say = options.say ?? (() => undefined);
   const runDir = join(home, 'run');
   const left = await stopLeftOver(runDir, 'postgres', STOP);
@@ -84,6 +88,20 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
   const preferred = options.port ?? POSTGRES_PORT;
   const port = options.portFixed === true ? preferred : await freePort(preferred);
   if (port !== preferred) say(`port ${String(preferred)} is busy; PostgreSQL takes ${String(port)}`);
+  const untilMs = Date.now() + ORPHANS_END_MS;
+  for (;;) {
+    try {
+      return await launch(options, cluster, port);
+    } catch (error) {
+      if (!String(error).includes(ORPHANS_LEFT) || Date.now() > untilMs) throw error;
+    }
+    await sleep(ORPHANS_POLL_MS);
+  }
+}
+
+async function launch(options: EmbeddedPostgresOptions, cluster: Cluster, port: number): Promise<EmbeddedPostgres> {
+  const { home, keeper } = options;
+  const runDir = join(home, 'run');
   const started = await spawnService({
     name: 'postgres',
     command: cluster.programs.postgres,

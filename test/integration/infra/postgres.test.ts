@@ -156,7 +156,7 @@ describe('the keeper', () => {
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     const { pid, identity } = JSON.parse(line.toString()) as { pid: number; identity: string };
     await expect.poll(() => isRunning(pid, identity), { timeout: 15_000 }).toBe(false);
-    expect(readFileSync(join(home, 'logs', 'keeper.log'), 'utf8')).toMatch(/postgres \d+: SIGINT/);
+    await expect.poll(() => readFileSync(join(home, 'logs', 'keeper.log'), 'utf8')).toMatch(/postgres \d+: SIGINT/);
   });
 
   it('leaves without a trace when it is released', async () => {

@@ -186,8 +186,8 @@ describe('what a backup stands', () => {
         // The copy is finished while nobody can be told of it.
         resume();
         await expect.poll(() => readdirSync(join(world.folder, 'staging')).length, { timeout: 10_000 }).toBe(1);
-        temporal = await start(port);
-        expect(temporal.port).toBe(port);
+        // Somebody else may have the port of the UI, which is chosen anew, for a moment.
+        await expect.poll(() => start(port).then((again) => (temporal = again).port), { timeout: 30_000 }).toBe(port);
       });
       expect(result.targets).toMatchObject([{ verified: true }]);
       expect(await vaultOf(store).find()).toHaveLength(1);

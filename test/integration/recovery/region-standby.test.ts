@@ -67,7 +67,8 @@ describe('a standby of another region', () => {
     standby = follow(home);
     void standby.follow(halt.signal);
     await replayedAll();
-    expect(standby.status()).toMatchObject({ phase: 'following', artefactsMissing: 0, problem: null });
+    const status = { phase: 'following', artefactsMissing: 0, problem: null };
+    await expect.poll(() => standby.status(), { timeout: 20_000 }).toMatchObject(status);
     await standby.stop();
     // Three segments go by while it is away, and one of them is replaced by its whole.
     for (let i = 0; i < 3; i++) {
