@@ -1,4 +1,5 @@
 /** How the process ends: on SIGTERM, on Ctrl-C, or when its supervisor is gone. */
+import { onSupervisorGone } from '../adapters/on-supervisor-gone.ts';
 import type { Log } from './log.ts';
 
 /** The supervisor waits 15 s before it kills: what is not done by then would be lost either way. */
@@ -48,7 +49,7 @@ export function onStop(log: Log, shutDown: () => Promise<void>, { ask }: StopOpt
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  process.on('disconnect', () => stop('the supervisor is gone'));
+  onSupervisorGone(() => stop('the supervisor is gone'));
   return stop;
 }
 

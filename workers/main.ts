@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../adapters/logger.ts';
 import { connectTemporal } from '../adapters/temporal-client.ts';
 import { createNotifier } from '../adapters/webhooks/create-notifier.ts';
 import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
+import { onSupervisorGone } from '../adapters/on-supervisor-gone.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { DomainError } from '../domain/errors.ts';
 import { createJudge } from '../domain/judge.ts';
@@ -42,7 +43,7 @@ function untilStopped(log: Logger): AbortSignal {
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
-  process.on('disconnect', () => stop('the supervisor is gone'));
+  onSupervisorGone(() => stop('the supervisor is gone'));
   return controller.signal;
 }
 

@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../adapters/logger.ts';
 import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
 import type { RegionConfig } from '../adapters/region-config.ts';
 import { connectTemporal } from '../adapters/temporal-client.ts';
+import { onSupervisorGone } from '../adapters/on-supervisor-gone.ts';
 import { DomainError } from '../domain/errors.ts';
 import { holdRegion, type HeldRegion } from '../recovery/region/hold-region.ts';
 import { watchLease, type LeaseParty } from '../recovery/region/lease.ts';
@@ -36,7 +37,7 @@ function untilStopped(log: Logger): AbortSignal {
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
-  process.on('disconnect', () => stop('the supervisor is gone'));
+  onSupervisorGone(() => stop('the supervisor is gone'));
   return controller.signal;
 }
 

@@ -7,6 +7,8 @@ import { MEMORY_MARK } from './child-protocol.ts';
  * Entry of the child process of `examine.ts`: takes one request over IPC, answers, ends. Whatever a file does to it,
  * the parent hears of it by how it ends.
  */
+// It may have gone while this file was loading: that is said once, before anybody listens.
+if ((process.connected as boolean | undefined) === false) process.exit(1);
 process.on('disconnect', () => process.exit(1));
 process.once('message', (request) => void answer(request as DoctorRequest));
 

@@ -6,6 +6,8 @@ import type { ChildMessage, ChildRequest, ChildWork, WorkKind } from './child-pr
  * Entry of the child process of `create-jobs.ts`: takes one request over IPC, answers, ends. It ends at once when its
  * parent is gone, so that no training runs on without anybody to take the result.
  */
+// It may have gone while this file was loading: that is said once, before anybody listens.
+if ((process.connected as boolean | undefined) === false) process.exit(1);
 process.on('disconnect', () => process.exit(1));
 process.once('message', (request) => void answer(request as ChildRequest));
 
