@@ -9,7 +9,6 @@ import { createLogger, type Logger } from '../adapters/logger.ts';
 import { connectTemporal } from '../adapters/temporal-client.ts';
 import { createNotifier } from '../adapters/webhooks/create-notifier.ts';
 import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
-import { onSupervisorGone } from '../adapters/on-supervisor-gone.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { DomainError } from '../domain/errors.ts';
 import { createJudge } from '../domain/judge.ts';
@@ -23,6 +22,7 @@ import { startHousekeeping } from './housekeeping.ts';
 import { isWorkflowRunning } from './is-workflow-running.ts';
 import { installTemporalRuntime } from './temporal-runtime.ts';
 import { watchRecovery } from './watch-recovery.ts';
+import { untilStopped } from './until-stopped.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 function requireAddresses({ databaseUrl, temporalAddress }: Config): { databaseUrl: string; address: string } {
@@ -31,20 +31,6 @@ function requireAddresses({ databaseUrl, temporalAddress }: Config): { databaseU
     ...(databaseUrl === null ? [{ field: 'DATABASE_URL', message: 'expected postgres://user:password@host/db' }] : []),
     ...(temporalAddress === null ? [{ field: 'TEMPORAL_ADDRESS', message: 'expected host:port' }] : []),
   ]);
-}
-
-/** Aborts when the process is told to end, or its supervisor is gone. */
-function untilStopped(log: Logger): AbortSignal {
-  const controller = new AbortController();
-  const stop = (reason: string): void => {
-    if (controller.signal.aborted) return;
-    log.info({ reason }, 'stopping');
-    controller.abort();
-  };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
-  onSupervisorGone(() => stop('the supervisor is gone'));
-  return controller.signal;
 }
 
 async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<void> {

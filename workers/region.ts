@@ -9,7 +9,6 @@ import { createLogger, type Logger } from '../adapters/logger.ts';
 import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
 import type { RegionConfig } from '../adapters/region-config.ts';
 import { connectTemporal } from '../adapters/temporal-client.ts';
-import { onSupervisorGone } from '../adapters/on-supervisor-gone.ts';
 import { DomainError } from '../domain/errors.ts';
 import { holdRegion, type HeldRegion } from '../recovery/region/hold-region.ts';
 import { watchLease, type LeaseParty } from '../recovery/region/lease.ts';
@@ -23,23 +22,11 @@ import { regionTaskQueue } from '../workflows/failover-messages.ts';
 import { connectWorker } from './connect-worker.ts';
 import { installTemporalRuntime } from './temporal-runtime.ts';
 import { watchOwner, writeStatusContinuously } from './watch-owner.ts';
+import { untilStopped } from './until-stopped.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** The supervisor waits 20 s before it kills. */
 const STOP_LIMIT_MS = 18_000;
-
-function untilStopped(log: Logger): AbortSignal {
-  const controller = new AbortController();
-  const stop = (reason: string): void => {
-    if (controller.signal.aborted) return;
-    log.info({ reason }, 'stopping');
-    controller.abort();
-  };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
-  onSupervisorGone(() => stop('the supervisor is gone'));
-  return controller.signal;
-}
 
 async function createParty(config: Config, region: RegionConfig, holder: string) {
   const { backup } = config;

@@ -1,9 +1,9 @@
 import type { ModelDefinition } from '../../domain/definition.ts';
 import type { RolloutPlan } from '../../domain/rollout/plan.ts';
+import { modelDefinition } from '../../test/support/model-definition.ts';
 
 /** Of a model whose versions are put into the registry as they are: what its rollouts do is said at their start. */
 export function liveDefinition(name: string): ModelDefinition {
-  const policy = 'reject';
   const canary: RolloutPlan = {
     strategy: 'canary',
     steps: [{ weightPercent: 100, bakeTimeMs: 0 }],
@@ -12,25 +12,9 @@ export function liveDefinition(name: string): ModelDefinition {
     observeEveryMs: 1_000,
     keepWarmMs: 1_000,
   };
-  return {
-    name,
+  return modelDefinition(name, canary, {
     description: 'of the bench',
     data: { source: '/none.csv', format: 'csv', delimiter: ',' },
-    entity: 'id',
     target: { column: 'target', positive: 'yes' },
-    features: {},
-    exclude: [],
-    protected: [],
-    policies: { missing: policy, unknown: policy, outOfRange: 'flag' },
-    risk: { medium: 0.3, high: 0.7 },
-    training: { algorithms: ['spline-logistic'], seed: 1, holdoutPercent: 20, folds: 5, threshold: 'f1' },
-    gates: {
-      quality: { auc: { min: 0.7 } },
-      champion: { metric: 'logLoss', tolerance: 0.01 },
-      latencyP95MsMax: 5,
-      throughputRowsPerSecondMin: 1_000,
-    },
-    rollout: { strategy: 'canary', canary, blueGreen: { ...canary, strategy: 'blue-green' } },
-    retraining: { schedule: 'none', accuracyLossMax: 0.05, minSamples: 100, daysBack: 30 },
-  };
+  });
 }

@@ -7,10 +7,9 @@ import { DomainError } from '../../domain/errors.ts';
 import { postgresPrograms } from '../../infra/embedded/postgres-programs.ts';
 import { postgresUser, type SystemUser } from '../../infra/embedded/postgres-user.ts';
 import { logTail } from '../../infra/processes/log-file.ts';
-import { stopLeftOver } from '../../infra/processes/pid-file.ts';
-import { spawnService, type ServiceProcess } from '../../infra/processes/spawn-service.ts';
+import type { ServiceProcess } from '../../infra/processes/spawn-service.ts';
 import { parseLsn, type Lsn } from '../postgres/lsn.ts';
-import { SCRATCH_SERVER } from '../restore/recover-server.ts';
+import { spawnScratchServer, stopScratchServer } from '../postgres/scratch-server.ts';
 
 const SOCKET_PORT = 5432;
 /** Until the copied files are consistent: the log of one base backup. */
@@ -48,26 +47,14 @@ export interface StandbyPlace {
 export async function startStandbyServer(place: StandbyPlace, signal: AbortSignal): Promise<StandbyServer> {
   const { scratchDir, dataDir } = place;
   const user = postgresUser();
-  const runDir = SCRATCH_SERVER.runDir(scratchDir);
-  await stopLeftOver(runDir, SCRATCH_SERVER.name, { ...SCRATCH_SERVER.stop, group: true });
+  await stopScratchServer(scratchDir);
   mkdirSync(scratchDir, { recursive: true, mode: 0o711 });
   const programs = postgresPrograms(user, scratchDir, () => undefined);
   const socketDir = mkdtempSync(join(tmpdir(), 'sluice-pg-'));
   if (user !== null) chownSync(socketDir, user.uid, user.gid);
   const settings = writeSettings(place, socketDir, user);
-  const server = await spawnService({
-    name: SCRATCH_SERVER.name,
-    command: programs.postgres,
-    args: ['-D', dataDir, '-c', `config_file=${settings}`],
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
-    cwd: '/',
-    user: user ?? undefined,
-    logFile: join(scratchDir, 'postgres.log'),
-    runDir,
-    stop: SCRATCH_SERVER.stop,
-    stopOrder: 0,
-    keeper: null,
-  });
+  const program = programs.postgres;
+  const server = await spawnScratchServer({ program, user, dataDir, scratchDir, settingsFile: settings });
   const databaseUrl = addressOf(place, socketDir);
   const stop = async (): Promise<void> => {
     await server.stop();

@@ -7,9 +7,9 @@ import { DomainError } from '../../domain/errors.ts';
 import { postgresPrograms, type PostgresPrograms } from '../../infra/embedded/postgres-programs.ts';
 import { postgresUser, type SystemUser } from '../../infra/embedded/postgres-user.ts';
 import { logTail } from '../../infra/processes/log-file.ts';
-import { spawnService, type ServiceProcess } from '../../infra/processes/spawn-service.ts';
-import type { StopOptions } from '../../infra/processes/stop.ts';
+import type { ServiceProcess } from '../../infra/processes/spawn-service.ts';
 import { formatLsn, historyName, type Lsn } from '../postgres/lsn.ts';
+import { spawnScratchServer } from '../postgres/scratch-server.ts';
 import { parseHistory } from '../postgres/timelines.ts';
 import type { RestorePlan } from './plan-restore.ts';
 
@@ -19,12 +19,6 @@ const SOCKET_PORT = 5432;
 const RECOVERY_TIMEOUT_MS = 3_600_000;
 const POLL_MS = 50;
 const LOG_LINES = 12;
-const STOP: StopOptions = {
-  signals: [
-    { signal: 'SIGINT', graceMs: 20_000 },
-    { signal: 'SIGQUIT', graceMs: 5_000 },
-  ],
-};
 const TARGET_NOT_REACHED = 'recovery ended before configured recovery target was reached';
 
 export interface RecoveryOptions {
@@ -117,9 +111,6 @@ export async function serveScratch(
   }
 }
 
-/** How servers of this kind are stopped, for those that a killed run left. */
-export const SCRATCH_SERVER = { name: 'postgres', stop: STOP, runDir: (scratchDir: string) => join(scratchDir, 'run') };
-
 interface Place {
   readonly options: Omit<RecoveryOptions, 'plan'>;
   readonly user: SystemUser | null;
@@ -175,19 +166,8 @@ async function start(
 async function run(place: Place, settings: string): Promise<ServiceProcess | null> {
   const { options, user, programs } = place;
   const { dataDir, scratchDir } = options;
-  const server = await spawnService({
-    name: SCRATCH_SERVER.name,
-    command: programs.postgres,
-    args: ['-D', dataDir, '-c', `config_file=${settings}`],
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' },
-    cwd: '/',
-    user: user ?? undefined,
-    logFile: join(scratchDir, 'postgres.log'),
-    runDir: SCRATCH_SERVER.runDir(scratchDir),
-    stop: STOP,
-    stopOrder: 0,
-    keeper: null,
-  });
+  const program = programs.postgres;
+  const server = await spawnScratchServer({ program, user, dataDir, scratchDir, settingsFile: settings });
   try {
     return (await untilOpen(place, server)) ? server : null;
   } catch (error) {

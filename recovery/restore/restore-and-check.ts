@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import type { ArtefactStore } from '../../domain/artefacts.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { BackupManifest, SetKind } from '../../domain/recovery/manifest.ts';
-import { stopLeftOver } from '../../infra/processes/pid-file.ts';
 import { formatLsn } from '../postgres/lsn.ts';
+import { stopScratchServer } from '../postgres/scratch-server.ts';
 import { checkRestored, referencedArtefacts, type CheckReport } from './check-restored.ts';
 import { fetchArtefacts } from './fetch-artefacts.ts';
 import { describeWindows, planRestore, restorableWindows, type RestorePlan, type RestoreWish } from './plan-restore.ts';
-import { SCRATCH_SERVER } from './recover-server.ts';
 import { restoreDatabase, type RestoredDatabase, type RestorePhase } from './restore-database.ts';
 import { restoreLogical } from './restore-logical.ts';
 import { readTarget, type RestoreTarget, type TargetContents } from './restore-target.ts';
@@ -154,7 +153,7 @@ async function requireSpace(dir: string, bytes: number): Promise<void> {
 export async function sweepScratch(...folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
     if (!existsSync(folder)) continue;
-    await stopLeftOver(SCRATCH_SERVER.runDir(folder), SCRATCH_SERVER.name, { ...SCRATCH_SERVER.stop, group: true });
+    await stopScratchServer(folder);
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -9,6 +9,7 @@ import type { PredictionRecord } from '../../../domain/records.ts';
 import type { RolloutPlan } from '../../../domain/rollout/plan.ts';
 import type { RolloutSnapshot } from '../../../domain/rollout/state.ts';
 import { createTestDatabase } from '../../setup/database.ts';
+import { modelDefinition } from '../../support/model-definition.ts';
 
 export interface TestRegistry {
   readonly registry: Registry;
@@ -56,28 +57,7 @@ const plan: RolloutPlan = {
 };
 
 export function definition(name: string, description = 'of a test'): ModelDefinition {
-  const policy = 'reject';
-  return {
-    name,
-    description,
-    data: { source: '/data/rows.csv', format: 'csv', delimiter: ',' },
-    entity: 'id',
-    target: { column: 'outcome', positive: 'yes' },
-    features: { height: { min: 0, max: 3 } },
-    exclude: [],
-    protected: [],
-    policies: { missing: policy, unknown: policy, outOfRange: 'flag' },
-    risk: { medium: 0.3, high: 0.7 },
-    training: { algorithms: ['spline-logistic'], seed: 1, holdoutPercent: 20, folds: 5, threshold: 'f1' },
-    gates: {
-      quality: { auc: { min: 0.7 } },
-      champion: { metric: 'logLoss', tolerance: 0.01 },
-      latencyP95MsMax: 5,
-      throughputRowsPerSecondMin: 1_000,
-    },
-    rollout: { strategy: 'canary', canary: plan, blueGreen: { ...plan, strategy: 'blue-green' } },
-    retraining: { schedule: 'none', accuracyLossMax: 0.05, minSamples: 100, daysBack: 30 },
-  };
+  return modelDefinition(name, plan, { description, features: { height: { min: 0, max: 3 } } });
 }
 
 export const evaluation: Evaluation = {
