@@ -12,6 +12,7 @@ import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { DomainError } from '../domain/errors.ts';
 import { createJudge } from '../domain/judge.ts';
+import { keepSteadyMemoryToOneself } from '../infra/processes/steady-memory.ts';
 import { ensureSearchAttributes } from '../infra/embedded/search-attributes.ts';
 import { createJobs } from '../models/training/create-jobs.ts';
 import { createBackups } from './backups.ts';
@@ -101,6 +102,7 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
 const STOP_LIMIT_MS = 18_000;
 
 let log = createLogger({ level: 'error', name: 'worker' });
+keepSteadyMemoryToOneself(process.env);
 try {
   const config = readConfig();
   log = createLogger({ level: config.logLevel, name: 'worker' });

@@ -5,6 +5,7 @@ import { NICENESS } from '../processes/go-behind-serving.ts';
 import type { ProcessWatcher } from '../processes/keeper-client.ts';
 import { siblingModule } from '../processes/node-program.ts';
 import { stopLeftOver } from '../processes/pid-file.ts';
+import { STEADY_MEMORY } from '../processes/steady-memory.ts';
 import type { Database, TemporalService } from './data-services.ts';
 import { startNodeService, type NodeService, type NodeServiceOptions } from './node-service.ts';
 import type { Progress } from './progress.ts';
@@ -64,7 +65,8 @@ export async function startAppServices(options: AppServicesOptions): Promise<App
   };
   const api = { ...common, name: 'api', module: modules.api, stopGraceMs: API_STOP_MS, stopOrder: 0 };
   const behind = { stopGraceMs: WORKER_STOP_MS, stopOrder: 1, niceness: NICENESS.worker };
-  const worker = { ...common, ...behind, name: 'worker', module: modules.worker };
+  const workerEnv = { ...STEADY_MEMORY, ...common.env };
+  const worker = { ...common, ...behind, env: workerEnv, name: 'worker', module: modules.worker };
   const apiUrl = keepRunning(options, 'API', api).then(({ ready }) => {
     const taken = typeof ready['port'] === 'number' ? ready['port'] : port;
     return `http://${reachable(config.host)}:${String(taken)}`;

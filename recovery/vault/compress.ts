@@ -9,11 +9,6 @@ import { corrupt } from './seal.ts';
 const GZIP_LEVEL = 1;
 const ZSTD_LEVEL = 1;
 const PIECE_BYTES = 1024 * 1024;
-/**
- * Blocks under compression at once: two keep a core busy while this thread hashes and seals, and leave the other threads
- * of the pool to files. Memory: so many megabytes, and what they shrink to.
- */
-const BLOCKS_AT_WORK = 2;
 /** Of so many blocks one shows whether a search for repetitions pays. */
 const PROBE_EVERY = 16;
 /** Below this ratio the search costs three quarters of the time and gains next to nothing. */
@@ -61,11 +56,11 @@ async function* inBlocks(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
 }
 
 /**
- * A gzip file of several members (RFC 1952, 2.2), which every reader of gzip puts together: so blocks are packed side by
- * side. What does not repeat itself, such as digests and numbers, is only coded.
+ * A gzip file of several members (RFC 1952, 2.2), which every reader of gzip puts together. What does not repeat itself,
+ * such as digests and numbers, is only coded. One block at a time: a second one at work makes a backup no faster that is
+ * paced, and takes a second core from predictions.
  */
 async function* gzipBlocks(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const atWork: Promise<Buffer>[] = [];
   let number = 0;
   let search = true;
   const pack = async (block: Uint8Array): Promise<Buffer> => {
@@ -75,20 +70,9 @@ async function* gzipBlocks(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Bu
     if (probe) search = block.byteLength >= packed.byteLength * SEARCH_RATIO_MIN;
     return packed;
   };
-  const begin = (block: Uint8Array): void => {
-    const packed = pack(block);
-    // One that fails while another is waited for is heard when its turn comes.
-    packed.catch(() => undefined);
-    atWork.push(packed);
-  };
-  for await (const block of blocks) {
-    begin(block);
-    const first = atWork.length < BLOCKS_AT_WORK ? undefined : atWork.shift();
-    if (first !== undefined) yield await first;
-  }
+  for await (const block of blocks) yield await pack(block);
   // An empty file is a member too.
-  if (number === 0) begin(new Uint8Array());
-  for (let next = atWork.shift(); next !== undefined; next = atWork.shift()) yield await next;
+  if (number === 0) yield await pack(new Uint8Array());
 }
 
 /** @throws DomainError `artefactCorrupt` (what it holds was not packed so), `refused` (this runtime has no zstd) */
