@@ -11,5 +11,5 @@ export const STEADY_MEMORY = {
 
 /** For children, which end soon and must be fast: what this process started with stays in force for itself. */
 export function keepSteadyMemoryToOneself(env: NodeJS.ProcessEnv): void {
-  for (const [name, value] of Object.entries(STEADY_MEMORY)) if (env[name] === value) delete env[name];
+  for (const [name, value] of Object.entries(STEADY_MEMORY)) if (env[name] === value) Reflect.deleteProperty(env, name);
 }
