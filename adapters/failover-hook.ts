@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { DomainError } from '../domain/errors.ts';
 import type { FailoverHook } from './region-config.ts';
 import { postJson } from './webhooks/post-json.ts';
@@ -28,7 +27,9 @@ export async function runFailoverHook(
 ): Promise<string> {
   if (hook.kind === 'command') return runCommand(hook.command, event);
   const body = JSON.stringify({ type: 'region.failover', ...event });
-  const headers = hook.secret === null ? {} : signedHeaders({ id: randomUUID(), atMs: Date.now(), body }, hook.secret);
+  // The same for each try, so that a receiver knows a repeated call.
+  const id = `failover.${event.region}.${event.epoch}`;
+  const headers = hook.secret === null ? {} : signedHeaders({ id, atMs: Date.now(), body }, hook.secret);
   await postJson(hook.url, body, headers, { allowPrivate });
   return `told ${new URL(hook.url).host}`;
 }

@@ -51,7 +51,8 @@ async function work(config: Config, region: RegionConfig, log: Logger, stopped: 
   const own = openRegionHome(home, region.role);
   const { party, openTarget } = await createParty(config, region, own.holder);
   const databaseUrl = (): string | null => ownDatabaseUrl(home, config.databaseUrl);
-  const standby = createStandby({ home, artefactDir, openTarget, log });
+  const isTakenOver = async (): Promise<boolean> => (await party.objects.newestClaim())?.holder !== own.holder;
+  const standby = createStandby({ home, artefactDir, openTarget, isTakenOver, log });
   const watch = watchLease(party);
   let role = own.role;
   let held: HeldRegion = { lease: 'not held', owner: null, epoch: 0, problem: null };

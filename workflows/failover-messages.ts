@@ -25,8 +25,10 @@ export interface FailoverRegionResult {
   readonly released: boolean;
   readonly promotion: RegionPromotion;
   readonly proof: RegionProof;
-  /** `null`: no hook is declared. */
+  /** What the hook did; `null`: none is declared, or it failed. */
   readonly traffic: string | null;
+  /** Why the hook did not move the traffic: the region serves all the same, and moving it is a person's. */
+  readonly trafficProblem: string | null;
   readonly claimed: ClaimedRegion;
   readonly tookMs: number;
 }

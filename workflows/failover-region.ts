@@ -1,7 +1,7 @@
-import { defineQuery, proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { defineQuery, isCancellation, log, proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { FailoverActivities } from '../activities/region-contract.ts';
 import type { Problem } from '../domain/errors.ts';
-import { explained, failure } from './failures.ts';
+import { codeOf, explained, failure, reasonOf } from './failures.ts';
 import type { FailoverRegionInput, FailoverRegionResult, FailoverStatus } from './failover-messages.ts';
 
 /** Each step takes up what a killed worker left; the target and the own database are waited for. */
@@ -52,15 +52,28 @@ export async function failoverRegion(raw: FailoverRegionInput | undefined): Prom
     at('prove', `replayed to ${promotion.reachedLsn}; waiting for the API`);
     const proof = await steps.proveRegion(claimed);
     at('traffic', `${proof.models.length} models answer as before at ${proof.api}`);
-    const traffic = await hook.moveTraffic({ epoch, previous, api: proof.api });
+    const { traffic, trafficProblem } = await moveTraffic({ epoch, previous, api: proof.api });
     const tookMs = Date.now() - startedAtMs;
-    at(
-      'done',
-      `region ${region} serves in epoch ${epoch} after ${tookMs} ms; traffic: ${traffic ?? 'no hook is declared'}`,
-    );
-    return { region, previous, epoch, released, promotion, proof, traffic, claimed, tookMs };
+    const told = trafficProblem === null ? (traffic ?? 'no hook is declared') : `NOT MOVED: ${trafficProblem}`;
+    at('done', `region ${region} serves in epoch ${epoch} after ${tookMs} ms; traffic: ${told}`);
+    return { region, previous, epoch, released, promotion, proof, traffic, trafficProblem, claimed, tookMs };
   } catch (error) {
     throw explained(error);
+  }
+}
+
+/** The region serves already: a hook that goes on failing is reported and undoes nothing. */
+async function moveTraffic(
+  event: Parameters<FailoverActivities['moveTraffic']>[0],
+): Promise<Pick<FailoverRegionResult, 'traffic' | 'trafficProblem'>> {
+  try {
+    return { traffic: await hook.moveTraffic(event), trafficProblem: null };
+  } catch (error) {
+    // Taken over meanwhile: the traffic is another region's to move.
+    if (isCancellation(error) || codeOf(error) === 'conflict') throw error;
+    const trafficProblem = reasonOf(error);
+    log.error('the region serves, and its traffic was not moved', { epoch: event.epoch, problem: trafficProblem });
+    return { traffic: null, trafficProblem };
   }
 }
 

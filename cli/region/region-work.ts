@@ -106,7 +106,7 @@ export async function failover(session: Session, options: RegionOptions): Promis
     }
     const result = await handle.result();
     session.answer(result, reportLines(result));
-    return EXIT.ok;
+    return result.trafficProblem === null ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     const { cause } = error;
@@ -116,7 +116,8 @@ export async function failover(session: Session, options: RegionOptions): Promis
   }
 }
 
-function reportLines({ region, previous, epoch, released, promotion, proof, traffic, tookMs }: FailoverRegionResult) {
+function reportLines(result: FailoverRegionResult) {
+  const { region, previous, epoch, released, promotion, proof, traffic, trafficProblem, tookMs } = result;
   const { reachedLsn, missingBytes, rollouts, missingArtefacts } = promotion;
   const how =
     previous === '' ? '' : released ? `, ${previous} stopped in order` : `, the lease of ${previous} had run out`;
@@ -128,7 +129,7 @@ function reportLines({ region, previous, epoch, released, promotion, proof, traf
     ...(missingArtefacts.length === 0
       ? []
       : [`Artefacts   ${String(missingArtefacts.length)} had not reached the target`]),
-    `Traffic     ${traffic ?? 'no hook is declared: move it by hand'}`,
+    `Traffic     ${trafficProblem === null ? (traffic ?? 'no hook is declared: move it by hand') : `NOT MOVED, move it by hand: ${trafficProblem}`}`,
     'Next: sluice backup now',
   ];
 }

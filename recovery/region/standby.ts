@@ -1,15 +1,15 @@
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createFolderArtefactStore } from '../../adapters/folder-artefact-store.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { BackupManifest } from '../../domain/recovery/manifest.ts';
 import { DATABASE_USER, postgresBase } from '../../infra/embedded/postgres-cluster.ts';
-import { clearStaged, markRestored, stagedDataDir } from '../../infra/embedded/restored-data.ts';
 import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import { referencedArtefacts } from '../restore/check-restored.ts';
 import { fetchArtefacts } from '../restore/fetch-artefacts.ts';
 import type { RestoreTarget } from '../restore/restore-target.ts';
+import { handOverCopy, readPromotedAt, rememberPromotion } from './promoted-copy.ts';
 import { startStandbyServer, type StandbyServer } from './standby-server.ts';
 import { openCopy, readOrigin, seedCopy, type WarmCopy } from './warm-copy.ts';
 
@@ -58,6 +58,8 @@ export interface StandbyOptions {
   readonly home: string;
   readonly artefactDir: string;
   readonly openTarget: () => Promise<RestoreTarget>;
+  /** Whether another region owns the newest epoch: what was promoted here before is void. */
+  readonly isTakenOver: () => Promise<boolean>;
   readonly log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
 
@@ -117,17 +119,16 @@ export function createStandby(options: StandbyOptions): Standby {
     async promote(untilLsn, signal) {
       halt.abort();
       await following;
-      const promoted = await promoteCopy(await begin(signal), untilLsn, signal);
+      const promoted = await promoteCopy(await begin(signal), dataDir, untilLsn, signal);
       tell({ phase: 'promoted' });
       return promoted;
     },
     async handOver() {
+      halt.abort();
+      await following;
       await running?.server.stop();
       running = null;
-      if (!existsSync(dataDir)) return;
-      clearStaged(base);
-      renameSync(dataDir, stagedDataDir(base));
-      markRestored(base);
+      handOverCopy(base, dataDir);
     },
     async stop() {
       halt.abort();
@@ -161,18 +162,28 @@ async function attach(target: RestoreTarget, server: StandbyServer, dataDir: str
 }
 
 /** The recovery ends when everything that is there is replayed. */
-async function promoteCopy(now: Running, untilLsn: Lsn | null, signal: AbortSignal): Promise<PromotedDatabase> {
+async function promoteCopy(
+  now: Running,
+  dataDir: string,
+  untilLsn: Lsn | null,
+  signal: AbortSignal,
+): Promise<PromotedDatabase> {
+  const { databaseUrl } = now.server;
   await catchUp(now, untilLsn, signal);
   const replayed = await now.server.replayed();
-  const unread = replayed === null ? 0 : await now.copy.unread(replayed.lsn);
-  if (unread === null) {
-    const where = formatLsn(replayed?.lsn ?? 0n);
-    throw new DomainError('artefactCorrupt', `The log is damaged after ${where}: what follows cannot be replayed`);
+  if (replayed !== null) {
+    const unread = await now.copy.unread(replayed.lsn);
+    const reachedLsn = formatLsn(replayed.lsn);
+    if (unread === null)
+      throw new DomainError(
+        'artefactCorrupt',
+        `The log is damaged after ${reachedLsn}: what follows cannot be replayed`,
+      );
+    // Written first: a server that was promoted does not know any more what it had replayed.
+    rememberPromotion(dataDir, { reachedLsn, fetchedLsn: formatLsn(now.copy.fetchedLsn()), cutOffBytes: unread });
+    await now.server.promote();
   }
-  await now.server.promote();
-  const fetchedLsn = formatLsn(now.copy.fetchedLsn());
-  const reachedLsn = replayed === null ? fetchedLsn : formatLsn(replayed.lsn);
-  return { databaseUrl: now.server.databaseUrl, set: now.set, reachedLsn, fetchedLsn, cutOffBytes: unread };
+  return { databaseUrl, set: now.set, ...readPromotedAt(dataDir) };
 }
 
 interface KeepUpOptions {
@@ -191,6 +202,14 @@ async function keepUp({ options, begin, seedAgain, tell, signal }: KeepUpOptions
     let waitMs = FETCH_EVERY_MS;
     try {
       const { server, copy, target, set } = await begin(signal);
+      if ((await server.replayed()) === null) {
+        // A failover that was broken off goes on with it, unless another region has taken over since.
+        if (await options.isTakenOver()) {
+          await seedAgain('it was promoted in an epoch that is over');
+          continue;
+        }
+        throw new DomainError('conflict', 'the copy of the database was promoted: its failover has to go on');
+      }
       const askedAtMs = Date.now();
       const { hole, newer } = await copy.fetch();
       holeSinceMs = hole ? (holeSinceMs ?? askedAtMs) : null;

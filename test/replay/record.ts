@@ -6,6 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { Client, type WorkflowHandle } from '@temporalio/client';
 import { createTestWorker, startEnvironment, type WorkflowEnvironment } from '../workflow/environment.ts';
+import { createFakeFailover } from '../workflow/fake-failover.ts';
 import { createFakeRollout, PLAN, type FakeOptions } from '../workflow/fake-rollout.ts';
 import { createFakeTraining } from '../workflow/fake-training.ts';
 import type { RolloutSnapshot } from '../../domain/rollout/state.ts';
@@ -32,7 +33,7 @@ const approved = [
 ];
 
 interface Story {
-  readonly type: 'rolloutModel' | 'trainModel' | 'validateModel';
+  readonly type: 'rolloutModel' | 'trainModel' | 'validateModel' | 'failoverRegion';
   readonly input: object;
   readonly fake?: FakeOptions;
   readonly passed?: boolean;
@@ -79,12 +80,17 @@ const STORIES: Readonly<Record<string, Story>> = {
   'train-accepted': { type: 'trainModel', input: { model: 'prices', rollout: true }, fake: { champion: null } },
   'train-rejected': { type: 'trainModel', input: { model: 'prices' }, passed: false },
   validated: { type: 'validateModel', input: { model: 'prices', version: 3 } },
+  'failed-over': { type: 'failoverRegion', input: { confirm: 'west', reason: 'east is lost', requestedBy: 'watch' } },
 };
 
 async function record(environment: WorkflowEnvironment, name: string, story: Story): Promise<void> {
   const { env } = environment;
   const training = createFakeTraining({ passed: story.passed ?? true });
-  const activities = { ...training.activities, ...createFakeRollout(story.fake).activities };
+  const activities = {
+    ...training.activities,
+    ...createFakeRollout(story.fake).activities,
+    ...createFakeFailover().activities,
+  };
   const [worker, trainer] = await Promise.all(
     [QUEUE, trainingTaskQueue(QUEUE)].map((queue) =>
       createTestWorker(environment, queue, activities, { identity: IDENTITY }),

@@ -28,6 +28,7 @@ const follow = (home: string): Standby =>
     home,
     artefactDir: join(home, 'artefacts'),
     openTarget: () => Promise.resolve(world.target),
+    isTakenOver: () => Promise.resolve(false),
     log: LOG,
   });
 const replayedAll = () =>
