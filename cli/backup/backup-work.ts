@@ -14,6 +14,7 @@ import { renderPairs, renderTable } from '../terminal/table.ts';
 
 export { backUpNow } from './back-up-now.ts';
 export { status } from './backup-status.ts';
+export { drill } from './drill.ts';
 export { point, points } from './restore-points.ts';
 
 const signal = new AbortController().signal;

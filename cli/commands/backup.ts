@@ -8,8 +8,8 @@ type Body = (work: typeof Work, session: Session) => Promise<ExitCode | undefine
 
 const AFTER_HELP = `
 Sets lie in the targets of SLUICE_BACKUP_TARGETS, by default the folder backups of the home. list, show, verify,
-prune, hold and status read the targets themselves, with or without a platform; now, point and points need a running
-one.
+prune, hold and status read the targets themselves, with or without a platform; now, drill, point and points need a
+running one.
 
 Examples:
   sluice backup now --label before-the-migration
@@ -22,13 +22,14 @@ export function registerBackup(program: Command, runner: Runner): void {
   const backup = program
     .command('backup')
     .helpCommand(false)
-    .description('backup sets: make, list, verify, prune')
+    .description('backup sets: make, list, verify, prune; drills')
     .addHelpText('after', AFTER_HELP);
   // Loaded here: no other command wants object stores and keys.
   const run = (body: Body) => (command: Command) =>
     runner.run(command, async (session) => body(await import('../backup/backup-work.ts'), session));
   registerSets(backup, run);
   registerUpkeep(backup, run);
+  registerDrill(backup, run);
   registerPoints(backup, run);
 }
 
@@ -69,6 +70,17 @@ function registerSets(backup: Command, run: Run): void {
     .addHelpText('after', '\nExit code 4: something is wrong.\n\nExample:\n  sluice backup verify')
     .action((set: string | undefined, options: BackupOptions, command: Command) =>
       run((work, session) => work.verify(session, set ?? null, options))(command),
+    );
+}
+
+function registerDrill(backup: Command, run: Run): void {
+  backup
+    .command('drill')
+    .description('restore the newest state beside what is in use, check it, throw it away')
+    .addOption(new Option('--target <name>', 'one of the configured targets; else the first'))
+    .addHelpText('after', '\nThe platform does so every week by itself.\n\nExample:\n  sluice backup drill')
+    .action((options: BackupOptions, command: Command) =>
+      run((work, session) => work.drill(session, options))(command),
     );
 }
 

@@ -31,6 +31,18 @@ describe('a running platform', () => {
   const keyNames = async (): Promise<readonly string[]> =>
     (await platform.request<{ keys: { name: string }[] }>('GET', '/keys')).keys.map(({ name }) => name);
 
+  it('proves by a drill that its backup brings it back', async () => {
+    const { probability } = await predict();
+    const none = await platform.cli('backup', 'drill', '--target', 'nowhere');
+    expect(none).toMatchObject({ code: 1 });
+    expect(none.stderr).toContain('nowhere');
+    await platform.cli('backup', 'now');
+    const drill = await platform.cli('backup', 'drill', '--json');
+    expect(drill, drill.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(drill.stdout)).toMatchObject({ passed: true, failure: null });
+    expect((await predict()).probability).toBe(probability);
+  }, 120_000);
+
   it('goes back to a named point by the command line, serves throughout, and forgets what came later', async () => {
     const { probability } = await predict();
     const taken = await platform.cli('backup', 'now');

@@ -67,6 +67,7 @@ describe('help', () => {
         "backup hold <set> [reason] | --target <name>",
         "backup status [options] | ",
         "backup keygen [options] | ",
+        "backup drill [options] | --target <name>",
         "backup point <name> | ",
         "backup points [options] | ",
         "region status [options] | ",
