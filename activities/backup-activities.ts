@@ -3,6 +3,7 @@ import type { BackupTarget } from '../adapters/object-stores/parse-target.ts';
 import { requireUsable } from '../adapters/object-stores/require-usable.ts';
 import type { ArtefactStore } from '../domain/artefacts.ts';
 import { DomainError } from '../domain/errors.ts';
+import { lockEnd } from '../domain/recovery/lock.ts';
 import type { BackupManifest, TemporalFacts } from '../domain/recovery/manifest.ts';
 import { MANIFEST_FORMAT_VERSION, MANIFEST_KIND } from '../domain/recovery/manifest.ts';
 import type { RetentionPolicy } from '../domain/recovery/retention.ts';
@@ -20,8 +21,6 @@ import type { VaultTarget } from '../recovery/vault/vault-target.ts';
 import type { BackupActivities, BackupRun } from './backup-contract.ts';
 import { heartbeating } from './heartbeating.ts';
 
-const DAY_MS = 86_400_000;
-
 export interface BackupDeps {
   readonly databaseUrl: string;
   readonly artefacts: ArtefactStore;
@@ -37,6 +36,8 @@ export interface BackupDeps {
   readonly targets: () => Promise<ReadonlyMap<string, { readonly target: BackupTarget; readonly vault: VaultTarget }>>;
   readonly temporalFacts: () => Promise<TemporalFacts>;
   readonly nowMs: () => number;
+  /** @throws DomainError `fenced` where another region owns the epoch */
+  readonly requireLease: () => Promise<void>;
   /** After a verification that found nothing, or something. */
   readonly onVerified: (target: string, setId: string, ok: boolean) => void;
 }
@@ -73,12 +74,15 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
         if (facts === null) throw new DomainError('internal', 'The set was not put together on this worker');
         const { store } = vault;
         const { artefacts, recipients } = { artefacts: deps.artefacts, recipients: keys.recipients };
-        const copied = await copyArtefacts({ store, artefacts, digests: facts.digests, recipients, signal });
-        const lockUntil =
-          target.lockDays === null ? null : new Date(Date.parse(run.startedAt) + target.lockDays * DAY_MS);
-        await uploadSet(store, set, { signal, lockUntil, onProgress: progress });
+        const lockUntil = lockEnd(target.lockDays, Date.parse(run.startedAt));
+        const copied = await copyArtefacts({
+          ...{ store, artefacts, digests: facts.digests, recipients, signal },
+          ...{ lockUntil, extendLocks: true },
+        });
+        const options = { signal, lockUntil: lockUntil ?? null };
+        await uploadSet(store, set, { ...options, onProgress: progress });
         const manifest = await manifestOf(deps, run, set, copied);
-        await publishManifest(store, manifest, keys.signer, { signal, lockUntil });
+        await publishManifest(store, manifest, keys.signer, options);
         return { artefacts: copied.entries.length, uploadedArtefacts: copied.uploaded };
       }),
     verifyBackup: ({ setId, target }) =>
@@ -97,6 +101,9 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
       }),
     pruneBackups: ({ target }) =>
       beating(`prune ${target}`, async (signal) => {
+        const foreign = await ownerElsewhere(deps);
+        // The backup itself stands: its schedule must not stop over it.
+        if (foreign !== null) return { removedSets: [], notes: [`nothing is removed: ${foreign}`] };
         const { vault } = await targetOf(target);
         const options = { policy: deps.retention, nowMs: deps.nowMs(), dryRun: false, signal };
         const { removedSets, notes } = await pruneSets(vault, options);
@@ -196,4 +203,15 @@ async function manifestOf(
     compression: set.compression,
     golden: facts.golden,
   };
+}
+
+/** Why the targets that regions share are not this one's to prune; `null`: they are. */
+async function ownerElsewhere({ requireLease }: BackupDeps): Promise<string | null> {
+  return requireLease().then(
+    () => null,
+    (error: unknown) => {
+      if (error instanceof DomainError && error.code === 'fenced') return error.message;
+      throw error;
+    },
+  );
 }

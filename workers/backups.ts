@@ -28,6 +28,8 @@ export interface BackupsOptions {
   readonly config: Config;
   readonly databaseUrl: string;
   readonly artefacts: ArtefactStore;
+  /** @throws DomainError `fenced` where another region owns the epoch */
+  readonly requireLease: () => Promise<void>;
   readonly temporal: TemporalClient;
   readonly log: Logger;
 }
@@ -71,7 +73,7 @@ export function createBackups(options: BackupsOptions): Backups {
 
 /** Keys and targets are opened at the first use: a wrong setting fails backups, not the worker. */
 function createBackupDeps(options: BackupsOptions): BackupDeps {
-  const { config, databaseUrl, artefacts, temporal, log } = options;
+  const { config, databaseUrl, artefacts, requireLease, temporal, log } = options;
   const { backup } = config;
   let keys: Promise<VaultKeys> | null = null;
   const loadKeys = (): Promise<VaultKeys> =>
@@ -98,13 +100,14 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
       const opened = await Promise.all(
         backup.targets.map(async (target) => {
           const store = await openObjectStore(target, backup.credentials);
-          return [target.name, { target, vault: createVaultTarget(store, await loadKeys()) }] as const;
+          return [target.name, { target, vault: createVaultTarget(store, await loadKeys(), target.lockDays) }] as const;
         }),
       );
       return new Map(opened);
     },
     temporalFacts: () => readTemporalFacts(temporal, config.temporalNamespace),
     nowMs: Date.now,
+    requireLease,
     onVerified: (target, setId, ok) => {
       if (ok) log.info({ target, setId }, 'the backup is verified');
       else log.error({ target, setId }, 'the backup is damaged: take another one, and look at the target');

@@ -3,6 +3,8 @@ import type { BackupDeps } from '../activities/backup-activities.ts';
 import type { Config } from '../adapters/config.ts';
 import type { Logger } from '../adapters/logger.ts';
 import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
+import type { BackupTarget } from '../adapters/object-stores/parse-target.ts';
+import { lockEnd } from '../domain/recovery/lock.ts';
 import { connectReplication, type ReplicationConnection } from '../recovery/postgres/replication-connection.ts';
 import { createWalShipper, type WalShipper } from '../recovery/postgres/ship-wal.ts';
 import {
@@ -56,7 +58,7 @@ export async function startShipping(options: ShippingOptions, stopped: AbortSign
   const ship = wantsLog(config.backup.shipLog, terms, log);
   const targets = ship ? await deps.targets() : new Map<string, never>();
   await dropSlots(options, new Set([...targets.keys()].map(slotOf)));
-  for (const [name, { vault }] of targets) {
+  for (const [name, { target, vault }] of targets) {
     if (stopped.aborted) return;
     const shipper = createWalShipper({
       databaseUrl,
@@ -66,7 +68,7 @@ export async function startShipping(options: ShippingOptions, stopped: AbortSign
     });
     shippers.set(name, shipper);
     shipper.run(stopped).catch((error: unknown) => log.error({ err: error, target: name }, 'the log is not shipped'));
-    shipArtefacts(name, vault.store, deps, log, stopped);
+    shipArtefacts(target, vault.store, deps, log, stopped);
   }
 }
 
@@ -91,7 +93,13 @@ async function dropSlots({ config, databaseUrl, log }: ShippingOptions, used: Re
   if (dropped.length > 0) log.info({ slots: dropped }, 'the log is not kept for these targets any more');
 }
 
-function shipArtefacts(name: string, store: ObjectStore, deps: BackupDeps, log: Logger, signal: AbortSignal): void {
+function shipArtefacts(
+  { name, lockDays }: BackupTarget,
+  store: ObjectStore,
+  deps: BackupDeps,
+  log: Logger,
+  signal: AbortSignal,
+): void {
   let shipped = '';
   const ship = async (): Promise<void> => {
     const { digests } = await readReferences(deps);
@@ -99,7 +107,8 @@ function shipArtefacts(name: string, store: ObjectStore, deps: BackupDeps, log: 
     // Asking a store for its list each minute costs money: only when there is something new.
     if (all === shipped) return;
     const { recipients } = await deps.keys();
-    await copyArtefacts({ store, artefacts: deps.artefacts, digests, recipients, signal });
+    const lockUntil = lockEnd(lockDays, Date.now());
+    await copyArtefacts({ store, artefacts: deps.artefacts, digests, recipients, signal, lockUntil });
     shipped = all;
   };
   let underWay = false;

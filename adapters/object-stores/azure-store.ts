@@ -79,6 +79,15 @@ export function createAzureStore(options: AzureStoreOptions): ObjectStore {
     delete: async (key, { signal } = {}) => {
       await azure.http.send({ method: 'DELETE', url: azure.urlOf(full(key)) }, { key, signal, accept: [404] });
     },
+    ...(options.objectLock
+      ? {
+          // A policy of a version may be extended as often as one likes; one of a container only five times.
+          extendLock: async (key, until, { signal } = {}) => {
+            const url = azure.urlOf(full(key), { comp: 'immutabilityPolicies' });
+            await azure.http.send({ method: 'PUT', url, headers: immutability(until) }, { key, signal });
+          },
+        }
+      : {}),
     close: () => Promise.resolve(),
   };
 }
@@ -130,12 +139,15 @@ function signed(request: StoreRequest, account: string, credentials: AzureCreden
 function writeHeaders({ options }: Azure, put: PutOptions): Record<string, string> {
   return {
     ...(put.ifNoneMatch === '*' ? { 'if-none-match': '*' } : {}),
-    ...(put.lockUntil !== undefined && options.objectLock
-      ? {
-          'x-ms-immutability-policy-until-date': put.lockUntil.toUTCString(),
-          'x-ms-immutability-policy-mode': 'unlocked',
-        }
-      : {}),
+    ...(put.lockUntil !== undefined && options.objectLock ? immutability(put.lockUntil) : {}),
+  };
+}
+
+/** An `unlocked` policy could be taken off by whoever has the key of the account. */
+function immutability(until: Date): Record<string, string> {
+  return {
+    'x-ms-immutability-policy-until-date': until.toUTCString(),
+    'x-ms-immutability-policy-mode': 'locked',
   };
 }
 

@@ -7,6 +7,9 @@ export interface StoreRefusal {
   readonly message: string;
 }
 
+const LOCKED = /ObjectLocked|RetentionPolicy|BlobImmutableDueToPolicy|UnderActive(?:Legal)?Hold|retentionPolicyNotMet/i;
+/** S3 says no more than AccessDenied in its code, and Google no more than forbidden of a lock of one object. */
+const LOCKED_TEXT = /protected by object lock|object retention|retention (?:policy|configuration)|WORM protected/i;
 const FULL = /full|quota|insufficientstorage|limitexceeded/i;
 
 /** One rule for all stores, so that a person reads the same sentence whichever store it is. */
@@ -20,7 +23,7 @@ export function refusalError(address: string, key: string | null, refusal: Store
   if (/^(PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException)$/.test(code)) {
     return target(address, `the bucket lies in another region (${said})`, '?region=... as the store says');
   }
-  if (/ObjectLocked|RetentionPolicy|BlobImmutableDueToPolicy|UnderActiveLegalHold|retentionPolicyNotMet/i.test(code)) {
+  if (LOCKED.test(code) || (status === 403 && LOCKED_TEXT.test(refusal.message))) {
     return new DomainError('refused', `${what} is locked by the store and cannot be removed yet (${said})`);
   }
   if (status === 401 || status === 403) {

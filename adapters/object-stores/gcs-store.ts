@@ -79,6 +79,15 @@ export function createGcsStore(options: GcsStoreOptions): ObjectStore {
     delete: async (key, { signal } = {}) => {
       await http.send({ method: 'DELETE', url: urlOf(key) }, { key, signal, accept: [404] });
     },
+    ...(options.objectLock
+      ? {
+          extendLock: async (key, until, { signal } = {}) => {
+            const headers = { 'content-type': 'application/json' };
+            const body = Buffer.from(JSON.stringify(retentionUntil(until)));
+            await http.send({ method: 'PATCH', url: urlOf(key), headers, body }, { key, signal });
+          },
+        }
+      : {}),
     close: () => Promise.resolve(),
   };
 }
@@ -136,7 +145,7 @@ async function putResumable(
   put: PutOptions,
 ): Promise<void> {
   const { http } = gcs;
-  const lock = locked(gcs, put) ? { retention: { mode: 'Locked', retainUntilTime: put.lockUntil?.toISOString() } } : {};
+  const lock = put.lockUntil !== undefined && locked(gcs, put) ? retentionUntil(put.lockUntil) : {};
   const begun = await http.send(
     {
       method: 'POST',
@@ -162,6 +171,9 @@ async function putResumable(
   }
   if (answer !== null) await requireMd5(gcs, key, answer, hash.digest('base64'));
 }
+
+/** `Locked`: it can be made longer, never shorter. */
+const retentionUntil = (until: Date) => ({ retention: { mode: 'Locked', retainUntilTime: until.toISOString() } });
 
 /** Only the resumable upload carries the object's facts along. */
 function locked({ options }: Gcs, put: PutOptions): boolean {

@@ -13,7 +13,7 @@ const STALLED_AFTER_MS = 60_000;
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface StoreRequest {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'HEAD' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'HEAD' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;

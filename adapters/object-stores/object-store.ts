@@ -20,6 +20,12 @@ export interface ObjectStore {
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
   /** A key that is not there is no error. @throws DomainError `refused` while a lock holds it */
   delete(key: string, options?: CallOptions): Promise<void>;
+  /**
+   * Locks what is there until `until`, which is later than its lock now; stores refuse an earlier end. Absent where the
+   * store has no locks, or none is asked of it.
+   * @throws DomainError `notFound`; `forbidden` when the credentials may write but not lock
+   */
+  readonly extendLock?: (key: string, until: Date, options?: CallOptions) => Promise<void>;
   close(): Promise<void>;
 }
 

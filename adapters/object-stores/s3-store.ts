@@ -86,6 +86,9 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     delete: async (key, { signal } = {}) => {
       await s3.http.send({ method: 'DELETE', url: s3.urlOf(full(key)) }, { key, signal, accept: [404] });
     },
+    ...(options.objectLock
+      ? { extendLock: (key, until, { signal } = {}) => retain(s3, full(key), until, signal) }
+      : {}),
     close: () => Promise.resolve(),
   };
 }
@@ -119,6 +122,14 @@ function writeHeaders({ options }: S3, put: PutOptions): Record<string, string> 
       ? { 'x-amz-object-lock-mode': 'COMPLIANCE', 'x-amz-object-lock-retain-until-date': put.lockUntil.toISOString() }
       : {}),
   };
+}
+
+/** Of the newest version, the one that is read. */
+async function retain(s3: S3, key: string, until: Date, signal: AbortSignal | undefined): Promise<void> {
+  const retention = `<Mode>COMPLIANCE</Mode><RetainUntilDate>${until.toISOString()}</RetainUntilDate>`;
+  const body = Buffer.from(`<Retention xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${retention}</Retention>`);
+  const headers = { 'content-type': 'application/xml', 'content-md5': createHash('md5').update(body).digest('base64') };
+  await s3.http.send({ method: 'PUT', url: s3.urlOf(key, { retention: '' }), headers, body }, { key, signal });
 }
 
 function condition({ options }: S3, put: PutOptions): Record<string, string> {

@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../../adapters/object-stores/object-store.ts';
 import { DomainError } from '../../domain/errors.ts';
+import { lockEnd } from '../../domain/recovery/lock.ts';
 import { walPrefix } from '../../domain/recovery/layout.ts';
 import type { Lsn } from './lsn.ts';
 import type { RestorePoint, WalPiece, WalStore } from './wal-store.ts';
@@ -13,6 +14,12 @@ export interface WalCodec {
   open(key: string, bytes: Uint8Array): Promise<Uint8Array>;
 }
 
+export interface WalLock {
+  /** Days that the store is asked to lock each object; `null`: no lock. Objects are written once, so each has one version. */
+  readonly lockDays?: number | null;
+  readonly nowMs?: () => number;
+}
+
 const PIECE = /^([0-9a-f]{8})\/([0-9a-f]{16})-([0-9a-f]{16})-(\d{13})(\.\w+)?$/;
 const HISTORY = /^([0-9a-f]{8})\.history(\.\w+)?$/;
 const POINT = /^points\/([0-9a-f]{8})-([0-9a-f]{16})-(\d{13})-([\w-]+)$/;
@@ -23,12 +30,22 @@ const OBJECT_BYTES_MAX = 80 * 1024 * 1024;
  * The log of one server in an object store. Everything that a restore must know to plan is in the keys: a listing
  * shows the restorable window without opening an object.
  */
-export function createObjectWalStore(objects: ObjectStore, systemId: string, codec: WalCodec): WalStore {
+export function createObjectWalStore(
+  objects: ObjectStore,
+  systemId: string,
+  codec: WalCodec,
+  { lockDays = null, nowMs = Date.now }: WalLock = {},
+): WalStore {
   const prefix = walPrefix(systemId);
+  /** A set needs the log that is written after it was begun: locked for as many days from then on, it outlasts the set. */
+  const lock = (): { readonly lockUntil?: Date } => {
+    const lockUntil = lockEnd(lockDays, nowMs());
+    return lockUntil === undefined ? {} : { lockUntil };
+  };
   const put = async (key: string, bytes: Uint8Array): Promise<void> => {
     const sealed = await codec.seal(key, bytes);
     try {
-      await objects.put(key, once(sealed), { ifNoneMatch: '*' });
+      await objects.put(key, once(sealed), { ifNoneMatch: '*', ...lock() });
     } catch (error) {
       // A try before this one did succeed although its answer was lost: the content follows from the key.
       if (!(error instanceof DomainError && error.code === 'conflict')) throw error;
@@ -46,7 +63,7 @@ export function createObjectWalStore(objects: ObjectStore, systemId: string, cod
     put: (piece, bytes) => put(prefix + pieceName(piece) + codec.suffix, bytes),
     putHistory: (timeline, text) =>
       put(`${prefix}${hex(BigInt(timeline), 8)}.history${codec.suffix}`, new TextEncoder().encode(text)),
-    putPoint: (point) => objects.put(prefix + pointName(point), once(new Uint8Array())).then(() => undefined),
+    putPoint: (point) => objects.put(prefix + pointName(point), once(new Uint8Array()), lock()).then(() => undefined),
     pieces: async (from) => {
       const pieces: WalPiece[] = [];
       const after = from === undefined ? undefined : `${hex(BigInt(from.timeline), 8)}/${hex(from.start, 16)}`;
@@ -74,6 +91,8 @@ export function createObjectWalStore(objects: ObjectStore, systemId: string, cod
       return points;
     },
     read: (piece) => get(prefix + pieceName(piece) + codec.suffix),
+    lockedUntilMs: async (piece) =>
+      (await objects.head(prefix + pieceName(piece) + codec.suffix))?.lockedUntilMs ?? null,
     remove: (piece) => objects.delete(prefix + pieceName(piece) + codec.suffix),
   };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unlessRefused } from '../../adapters/object-stores/unless-refused.ts';
 import { createSegmentBuffers, type SegmentPart } from './segment-buffers.ts';
 import { connectReplication } from './replication-connection.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
@@ -262,8 +263,10 @@ function createSender(store: WalStore, position: WalPosition) {
       await store.put({ timeline, start: segment, end, atMs }, whole);
       const replaced = begun;
       begun = [];
-      // A piece that stays is harmless: the whole segment is preferred.
-      await Promise.all(replaced.map((piece) => store.remove(piece).catch(() => undefined)));
+      // A piece that stays is harmless: the whole segment is preferred. Where a lock keeps the first, it keeps the others.
+      const [first, ...others] = replaced;
+      if (first === undefined || !(await unlessRefused(() => store.remove(first)).catch(() => true))) return;
+      await Promise.all(others.map((piece) => store.remove(piece).catch(() => undefined)));
     }
   };
   return {

@@ -31,5 +31,8 @@ export interface WalStore {
   points(): Promise<readonly RestorePoint[]>;
   /** @throws DomainError `notFound`, `artefactCorrupt` */
   read(piece: WalPiece): Promise<Uint8Array>;
+  /** Epoch ms until which the store keeps it whoever deletes it; `null`: no lock is known. */
+  lockedUntilMs(piece: WalPiece): Promise<number | null>;
+  /** @throws DomainError `refused` while a lock holds it, where the store keeps no versions */
   remove(piece: WalPiece): Promise<void>;
 }

@@ -29,7 +29,7 @@ export async function openVaults(
   const keys = await loadVaultKeys(settings);
   const opened = await Promise.all(
     chosen.map(async (target) => {
-      const vault = createVaultTarget(await openObjectStore(target, credentials), keys);
+      const vault = createVaultTarget(await openObjectStore(target, credentials), keys, target.lockDays);
       return { name: target.name, vault, keys };
     }),
   );

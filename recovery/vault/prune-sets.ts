@@ -1,3 +1,4 @@
+import { unlessRefused } from '../../adapters/object-stores/unless-refused.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { artefactKey, ARTEFACTS_PREFIX, manifestKey, setPrefix, SETS_PREFIX } from '../../domain/recovery/layout.ts';
 import { isSetId, setTimeMs } from '../../domain/recovery/manifest.ts';
@@ -7,12 +8,9 @@ import {
   type RetentionPlan,
   type RetentionPolicy,
 } from '../../domain/recovery/retention.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { removeWal } from './prune-wal.ts';
 import type { FoundSet, VaultTarget } from './vault-target.ts';
 
-const DAY_MS = 86_400_000;
-/** Above every position. */
-const MAX_LSN = (1n << 64n) - 1n;
 /** A set under way has no manifest yet, and may have begun so long ago. */
 const UNFINISHED_AFTER_MS = 3 * 86_400_000;
 /** An artefact is written before the manifest that names it: a young one may belong to a set under way. */
@@ -60,8 +58,8 @@ export async function pruneSets(target: VaultTarget, options: PruneOptions): Pro
     );
     return { plan, removedSets, removedUnfinished: unfinished, removedArtefacts: 0, removedWal: 0, notes };
   }
-  const removedArtefacts = await removeArtefacts(target, kept, options);
-  const removedWal = await removeWal(target, kept, options);
+  const removedArtefacts = await removeArtefacts(target, kept, options, notes);
+  const removedWal = await removeWal(target, kept, options, notes);
   return { plan, removedSets, removedUnfinished: unfinished, removedArtefacts, removedWal, notes };
 }
 
@@ -127,6 +125,7 @@ async function removeArtefacts(
   { store }: VaultTarget,
   kept: readonly FoundSet[],
   { nowMs, dryRun, signal }: PruneOptions,
+  notes: string[],
 ): Promise<number> {
   const needed = new Set(
     kept.flatMap(({ manifest }) =>
@@ -137,50 +136,12 @@ async function removeArtefacts(
   for await (const { key, modifiedAtMs } of store.list(ARTEFACTS_PREFIX, { signal })) {
     if (!needed.has(key) && nowMs - modifiedAtMs > ARTEFACT_AFTER_MS) loose.push(key);
   }
-  if (!dryRun) for (const key of loose) await store.delete(key, { signal });
-  return loose.length;
-}
-
-/**
- * Any moment of the last `daily` days can be restored; an older set brings back its own moment, with the log inside it.
- * The log of servers that no set is of, such as one that a new home replaced, goes at the same age.
- */
-async function removeWal(
-  target: VaultTarget,
-  kept: readonly FoundSet[],
-  { policy, nowMs, dryRun, signal }: PruneOptions,
-): Promise<number> {
-  const sinceMs = nowMs - Math.max(policy.daily, policy.keepAllDays) * DAY_MS;
-  const manifests = kept.flatMap(({ manifest, verifiedAt }) =>
-    manifest?.setKind === 'physical' ? [{ ...manifest.postgres, setId: manifest.setId, verifiedAt }] : [],
-  );
-  let removed = 0;
-  for (const systemIdentifier of await target.systems(signal)) {
-    const own = manifests.filter((set) => set.systemIdentifier === systemIdentifier);
-    const needed = setsWithLog(own, sinceMs);
-    const oldestLsn = needed.map((set) => parseLsn(set.startLsn)).reduce((a, b) => (b < a ? b : a), MAX_LSN);
-    const oldestTimeline = Math.min(...needed.map((set) => set.timeline));
-    const wal = await target.wal(systemIdentifier);
-    for (const piece of await wal.pieces()) {
-      signal.throwIfAborted();
-      // An older timeline's log is what a newer one grew from, as far as its positions reach: kept by position alone.
-      const loose =
-        needed.length === 0 ? piece.atMs < sinceMs : piece.end <= oldestLsn && piece.timeline <= oldestTimeline;
-      if (!loose) continue;
-      if (!dryRun) await wal.remove(piece);
-      removed += 1;
-    }
+  let locked = 0;
+  for (const key of loose) {
+    const until = store.features.objectLock ? ((await store.head(key, { signal }))?.lockedUntilMs ?? 0) : 0;
+    const removed = until <= nowMs && (dryRun || (await unlessRefused(() => store.delete(key, { signal }))));
+    if (!removed) locked += 1;
   }
-  return removed;
-}
-
-/** The young ones, and from the newest verified one on all of them, however old. */
-function setsWithLog<T extends { readonly setId: string; readonly verifiedAt: string | null }>(
-  sets: readonly T[],
-  sinceMs: number,
-): readonly T[] {
-  const lastVerified = sets.filter((set) => set.verifiedAt !== null).at(-1);
-  return sets.filter(
-    ({ setId }) => setTimeMs(setId) >= sinceMs || lastVerified === undefined || setId >= lastVerified.setId,
-  );
+  if (locked > 0) notes.push(`${locked} artefacts that no set needs stay: the store has them locked`);
+  return loose.length - locked;
 }

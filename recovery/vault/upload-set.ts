@@ -8,7 +8,7 @@ import type { StagedSet } from './stage-set.ts';
 
 export interface UploadOptions {
   readonly signal: AbortSignal;
-  /** Days that the store is asked to lock what is written; `null`: none. */
+  /** Until when the store is asked to lock what is written; `null`: no lock. */
   readonly lockUntil: Date | null;
   readonly onProgress: (storedBytes: number) => void;
 }

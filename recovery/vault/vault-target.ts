@@ -56,7 +56,8 @@ export interface VaultTarget extends RestoreTarget {
 const VERIFIED = /^verified\/(\d{8}T\d{9}Z)\.json$/;
 const HOLD_BYTES_MAX = 64 * 1024;
 
-export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTarget {
+/** `lockDays`: what is written of the log stays locked for so long; `null`: no lock is asked for. */
+export function createVaultTarget(store: ObjectStore, keys: VaultKeys, lockDays: number | null = null): VaultTarget {
   const { address } = store;
   const readManifestOf = async (setId: string): Promise<BackupManifest> => {
     requireSetId(setId);
@@ -107,7 +108,7 @@ export function createVaultTarget(store: ObjectStore, keys: VaultKeys): VaultTar
       const { content } = await store.get(artefactKey(set.artefactGroup, digest));
       return openArtefact(content, digest, set, keys);
     },
-    wal: (systemId) => Promise.resolve(createObjectWalStore(store, systemId, createWalCodec(keys))),
+    wal: (systemId) => Promise.resolve(createObjectWalStore(store, systemId, createWalCodec(keys), { lockDays })),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * A stand-in for Google Cloud Storage, by the reference of its JSON API: media and resumable uploads, generation
- * preconditions, ranges, ordered listings in small pages. It is no server of Google's: what it proves is that the driver
+ * preconditions, ranges, ordered listings in small pages, locks of single objects (without versions). It is no server of Google's: what it proves is that the driver
  * speaks the protocol as it is written down. (The emulators that others made keep no order or no preconditions.)
  */
 import { createHash } from 'node:crypto';
@@ -12,8 +12,14 @@ import type { AddressInfo } from 'node:net';
 const PAGE_KEYS = 2;
 const GRANULE_BYTES = 256 * 1024;
 
+interface Retention {
+  readonly mode: string;
+  readonly retainUntilTime: string;
+}
+
 interface Upload {
   readonly name: string;
+  readonly retention: Retention | null;
   readonly fresh: boolean;
   bytes: Buffer;
 }
@@ -21,6 +27,7 @@ interface Upload {
 export interface FakeGcs {
   readonly endpoint: string;
   readonly objects: Map<string, Buffer>;
+  readonly retentions: Map<string, Retention>;
   /** Of the next part of a resumable upload, only so many bytes are kept. */
   keepNextPart: (bytes: number) => void;
   readonly stop: () => Promise<void>;
@@ -28,6 +35,7 @@ export interface FakeGcs {
 
 export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
   const objects = new Map<string, Buffer>();
+  const retentions = new Map<string, Retention>();
   const uploads = new Map<string, Upload>();
   let keep: number | null = null;
   const server = createServer((request, response) => {
@@ -61,21 +69,40 @@ export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
       refuse(response, 404, 'notFound', `No such object: ${bucket}/${name}`);
       return;
     }
+    const kept = retentions.get(name);
     if (request.method === 'DELETE') {
+      if (kept !== undefined && Date.parse(kept.retainUntilTime) > Date.now()) {
+        refuse(response, 403, 'forbidden', `Object '${name}' is subject to an object retention and cannot be deleted`);
+        return;
+      }
       objects.delete(name);
+      retentions.delete(name);
       response.writeHead(204).end();
+    } else if (request.method === 'PATCH') {
+      const { retention } = JSON.parse(body.toString('utf8')) as { readonly retention: Retention };
+      if (kept !== undefined && retention.retainUntilTime < kept.retainUntilTime) {
+        refuse(response, 403, 'forbidden', `The object retention of '${name}' is locked and cannot be made shorter`);
+        return;
+      }
+      retentions.set(name, retention);
+      json(response, factsOf(name, found));
     } else if (url.searchParams.get('alt') === 'media') {
       const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
       response.writeHead(from === 0 ? 200 : 206, { 'x-goog-stored-content-length': found.byteLength });
       response.end(found.subarray(from));
-    } else json(response, facts(name, found));
+    } else json(response, factsOf(name, found));
+  };
+
+  const factsOf = (name: string, bytes: Buffer): object => {
+    const retention = retentions.get(name);
+    return { ...facts(name, bytes), ...(retention === undefined ? {} : { retention }) };
   };
 
   const begin = (url: URL, response: ServerResponse, body: Buffer): void => {
     const name = url.searchParams.get('name') ?? '';
     const fresh = url.searchParams.get('ifGenerationMatch') === '0';
     if (url.searchParams.get('uploadType') === 'media') {
-      store(response, name, fresh, body);
+      store(response, { name, fresh, retention: null, bytes: body });
       return;
     }
     if (fresh && objects.has(name)) {
@@ -83,7 +110,8 @@ export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
       return;
     }
     const id = String(uploads.size + 1);
-    uploads.set(id, { name, fresh, bytes: Buffer.alloc(0) });
+    const { retention = null } = JSON.parse(body.toString('utf8')) as { readonly retention?: Retention };
+    uploads.set(id, { name, fresh, retention, bytes: Buffer.alloc(0) });
     response.writeHead(200, { location: `${endpoint}/session/${id}` }).end();
   };
 
@@ -116,16 +144,17 @@ export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
       return;
     }
     uploads.delete(id);
-    store(response, upload.name, upload.fresh, upload.bytes);
+    store(response, upload);
   };
 
-  const store = (response: ServerResponse, name: string, fresh: boolean, bytes: Buffer): void => {
+  const store = (response: ServerResponse, { name, fresh, retention, bytes }: Upload): void => {
     if (fresh && objects.has(name)) {
       refuse(response, 412, 'conditionNotMet', 'precondition');
       return;
     }
     objects.set(name, bytes);
-    json(response, facts(name, bytes));
+    if (retention !== null) retentions.set(name, retention);
+    json(response, factsOf(name, bytes));
   };
 
   const list = (url: URL, response: ServerResponse): void => {
@@ -134,7 +163,7 @@ export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
       .filter((name) => name.startsWith(query('prefix')) && name >= query('startOffset') && name > query('pageToken'))
       .sort();
     const page = names.slice(0, PAGE_KEYS);
-    const items = page.map((name) => facts(name, objects.get(name) ?? Buffer.alloc(0)));
+    const items = page.map((name) => factsOf(name, objects.get(name) ?? Buffer.alloc(0)));
     json(response, { items, ...(names.length > page.length ? { nextPageToken: page.at(-1) } : {}) });
   };
 
@@ -144,6 +173,7 @@ export async function startFakeGcs(bucket: string): Promise<FakeGcs> {
   return {
     endpoint,
     objects,
+    retentions,
     keepNextPart: (bytes) => (keep = bytes),
     stop: async () => {
       server.closeAllConnections();
