@@ -22,6 +22,8 @@ export interface ActivityDeps {
   /** Heap limit of a training process, MB. */
   readonly trainingMemoryMb: number;
   readonly codeCommit: string;
+  /** @throws DomainError `fenced` where another region owns the epoch */
+  readonly requireLease: () => Promise<void>;
   /** Whether the workflow that a run began is still going on, in that run or in a later one that continues it. */
   readonly isRunning: (workflowId: string, firstRunId: string) => Promise<boolean>;
 }

@@ -17,11 +17,12 @@ import { holdOf, isListening } from './rollout-look.ts';
 /**
  * Resolves what a rollout works with and opens its row. Idempotent by the rollout's id.
  * @throws DomainError `notFound`, `invalidInput` (the plan), `refused` (a version that may not be rolled out),
- *   `conflict` (another rollout is open)
+ *   `conflict` (another rollout is open), `fenced` (another region owns the epoch)
  */
 export async function openRollout(deps: ActivityDeps, input: OpenRollout): Promise<OpenedRollout> {
   const { registry } = deps;
   const { model, version, rolloutId, workflowId, runId } = input;
+  await deps.requireLease();
   const { definition } = await requireModel(deps, model);
   const { status } = await requireVersion(deps, model, version);
   const plan = resolvePlan(definition, input);

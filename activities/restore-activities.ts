@@ -18,6 +18,8 @@ export interface RestoreDeps {
   readonly home: string;
   readonly artefactDir: string;
   readonly recovery: RecoveryStore;
+  /** @throws DomainError `fenced` where another region owns the epoch */
+  readonly requireLease: () => Promise<void>;
   /** By name; `null`: the first. @throws DomainError `refused` when none is configured */
   readonly openTarget: (name: string | null) => Promise<RestoreTarget>;
   /** Ends the database that the supervisor keeps running. @throws DomainError `refused` when it is not ours */
@@ -33,12 +35,14 @@ export function createRestoreActivities(deps: RestoreDeps): RestoreActivities & 
   const { recovery, home, artefactDir } = deps;
   return {
     previewRestore: async ({ target, to }) => {
+      await deps.requireLease();
       const opened = await deps.openTarget(target);
       const { plan, windows } = await previewRestore({ target: opened, wish: parseWish(to) });
       const newestAt = new Date(plan.window.toMs).toISOString();
       return { target: opened.address, setId: plan.setId, timeline: plan.timeline, newestAt, windows };
     },
     fencePlatform: async ({ reason, by }) => {
+      await deps.requireLease();
       const { epoch, state } = await recovery.epoch();
       if (state === 'active') await recovery.fence(epoch, by, reason);
       return { epoch };

@@ -28,7 +28,7 @@ export interface Reconciled {
 }
 
 export interface RestoreActivities {
-  /** Changes nothing. Fails with `refused` outside of the restorable window. */
+  /** Changes nothing. Fails with `refused` outside of the restorable window, with `fenced` in a region that has no say. */
   previewRestore(order: RestoreOrder): Promise<RestoreOutlook>;
   /** Control writes are refused from now on; predictions go on. @returns the epoch that was fenced */
   fencePlatform(input: { readonly reason: string; readonly by: string }): Promise<{ readonly epoch: number }>;

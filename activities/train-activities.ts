@@ -20,6 +20,8 @@ export function createTrainActivities(deps: ActivityDeps): TrainActivities {
   const workDirOf = (runId: string): string => join(deps.workDir, `train-${runId}`);
   return {
     planTraining: async ({ model, seed, algorithms }) => {
+      // Now, and not at the registration at the end, where the database asks.
+      await deps.requireLease();
       const definition = requireTrainable((await requireModel(deps, model)).definition);
       return {
         definitionDigest: await putJson(definition),

@@ -61,6 +61,8 @@ export interface AppDeps {
   readonly webhooks?: Webhooks;
   /** Absent: backups are nobody's business here. */
   readonly desk?: BackupDesk;
+  /** Rejects with `fenced` where another region owns the epoch. Absent: there is one region. */
+  readonly requireLease?: () => Promise<void>;
   /** Absent: an `Idempotency-Key` means nothing. */
   readonly idempotency?: IdempotencyStore;
   /** Absent: predictions are not journalled. */

@@ -24,6 +24,7 @@ const TITLES: Readonly<Record<ErrorCode, string>> = {
   payloadTooLarge: 'The body is too large',
   unsupportedMediaType: 'Not a type this operation takes',
   refused: 'A rule of the platform says no',
+  fenced: 'Control writes are not taken here',
   alreadyDone: 'Done before',
   rateLimited: 'Too much asked for now',
   dataInvalid: 'The data cannot be used',

@@ -91,6 +91,8 @@ export interface Operation<P extends z.ZodObject = z.ZodObject, Q extends z.ZodO
   readonly charged?: true;
   /** Takes an `Idempotency-Key`; `subjectOf`: the answer holds a secret, and this id is kept in its place. */
   readonly idempotent?: Pick<IdempotencyOptions, 'subjectOf'>;
+  /** Goes on where another region owns the epoch; reading and what needs `predict` alone do anyway. */
+  readonly inAnyRegion?: true;
   /** Problems beyond those that follow from the key, the body and the parameters. */
   readonly refusals?: readonly ErrorCode[];
   /** Default: problem details. */
@@ -131,6 +133,8 @@ export interface OperationDeps {
   readonly metrics: Pick<Metrics, 'request'>;
   /** Absent: everybody is let in, without limit. */
   readonly protection?: Protection;
+  /** Rejects with `fenced` where another region owns the epoch. Absent: there is one region. */
+  readonly requireLease?: () => Promise<void>;
   /** Absent: every write is a first one. */
   readonly idempotency?: IdempotencyDeps['idempotency'];
   readonly log?: IdempotencyDeps['log'];
@@ -159,10 +163,11 @@ export function registerOperations(
 
 /** In the order of what they cost. */
 function guardsOf(
-  { permission, errorForm, predicts, charged, body, idempotent: keeps }: Operation,
-  { keys, protection, idempotency, log }: OperationDeps,
+  operation: Operation,
+  { keys, protection, idempotency, log, requireLease }: OperationDeps,
   bounded: MiddlewareHandler<AppEnv>,
 ): MiddlewareHandler<AppEnv>[] {
+  const { permission, errorForm, predicts, charged, body, idempotent: keeps } = operation;
   const guards = errorForm === undefined ? [] : [useErrorForm(errorForm)];
   if (permission === null) return guards;
   if (predicts === undefined) guards.push(bounded);
@@ -171,10 +176,23 @@ function guardsOf(
   }
   guards.push(requirePermission(keys, permission));
   if (charged !== undefined && protection !== undefined) guards.push(limitPredictions(protection.charge));
+  if (requireLease !== undefined && isControlWrite(operation)) guards.push(withLease(requireLease));
   if (keeps !== undefined && idempotency !== undefined && log !== undefined) {
     guards.push(idempotent({ idempotency, log }, { ...keeps, limitBytes: body?.limitBytes ?? BODY_LIMIT_BYTES }));
   }
   return guards;
+}
+
+/** Whatever is not said to be none: a new route is refused in the wrong region until somebody decides. */
+function isControlWrite({ method, permission, inAnyRegion }: Operation): boolean {
+  return method !== 'get' && permission !== null && permission !== 'predict' && inAnyRegion === undefined;
+}
+
+function withLease(requireLease: () => Promise<void>): MiddlewareHandler<AppEnv> {
+  return async (_, next) => {
+    await requireLease();
+    await next();
+  };
 }
 
 function useErrorForm(form: ErrorForm): MiddlewareHandler<AppEnv> {
@@ -187,6 +205,7 @@ function useErrorForm(form: ErrorForm): MiddlewareHandler<AppEnv> {
 function refusalsOf(operation: Operation): readonly ErrorCode[] {
   const codes: ErrorCode[] = [...(operation.refusals ?? [])];
   if (operation.permission !== null) codes.push('unauthenticated', 'forbidden', 'unavailable', 'overloaded');
+  if (isControlWrite(operation)) codes.push('fenced');
   if (operation.idempotent !== undefined) codes.push('conflict', 'malformedRequest', 'invalidInput');
   if (operation.idempotent?.subjectOf !== undefined) codes.push('alreadyDone');
   if (operation.charged !== undefined) codes.push('rateLimited');

@@ -61,7 +61,7 @@ function connectBackups({ backup, home }: Config, databaseUrl: string) {
 function connectAll(config: Config, log: Log) {
   const { databaseUrl } = requireAddresses(config);
   const database = createRegistry(databaseUrl, { applicationName: 'sluice-api' });
-  const { registry, idempotency } = database;
+  const { registry, idempotency, region } = database;
   const temporal = connectControlPlane(config);
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const metrics = createMetrics();
@@ -108,6 +108,7 @@ function connectAll(config: Config, log: Log) {
   return {
     registry,
     idempotency,
+    requireLease: () => region.requireLease(),
     metrics,
     serving,
     journal,

@@ -58,7 +58,7 @@ function translate(error: unknown, json: boolean): CliError | null {
 /** Rules of the platform that were broken on this side, for example by a definition file. */
 function exitCodeOf(error: DomainError): ExitCode {
   if (error.code === 'unavailable') return EXIT.unreachable;
-  if (error.code === 'conflict' || error.code === 'refused') return EXIT.refused;
+  if (['conflict', 'refused', 'fenced'].includes(error.code)) return EXIT.refused;
   const wrongInput = ['invalidInput', 'malformedRequest', 'dataInvalid', 'notFound', 'unsupportedMediaType'];
   return wrongInput.includes(error.code) ? EXIT.usage : EXIT.failed;
 }

@@ -13,6 +13,7 @@ import { createKeyStore } from './key-store.ts';
 import { createModelStore } from './model-store.ts';
 import type { Registry } from './ports.ts';
 import { createRecordStore } from './record-store.ts';
+import { createRegionStore, type RegionStore } from './region-store.ts';
 import { createRolloutStore } from './rollout-store.ts';
 import { createRoutingStore } from './routing-store.ts';
 import { createVersionStore } from './version-store.ts';
@@ -26,6 +27,8 @@ export interface OpenRegistry {
   readonly registry: Registry;
   /** For the API alone. */
   readonly idempotency: IdempotencyStore;
+  /** What the regions agreed on, as this database knows it. */
+  readonly region: RegionStore;
   /** Ends the connections and the listening; statements under way get 5 s. */
   close(): Promise<void>;
 }
@@ -49,5 +52,6 @@ export function createRegistry(databaseUrl: string, options: RegistryOptions = {
     controls: createControlStore(database),
     webhooks: createWebhookStore(database),
   };
-  return { registry, idempotency: createIdempotencyStore(database), close: () => database.close() };
+  const region = createRegionStore(database);
+  return { registry, idempotency: createIdempotencyStore(database), region, close: () => database.close() };
 }

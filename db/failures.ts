@@ -39,6 +39,8 @@ const PASSING_STATES = new Set([
 ]);
 /** Raised by our own trigger on control writes (migration `recovery`). */
 const FENCED = 'SLFEN';
+/** Our own sentences for a lease that may run again in a moment: the target is away, or the database has just started. */
+const LEASE_AWAY = /does not hold the lease|has run out/;
 /** Connection exceptions, insufficient resources (too many connections, disk full), shutdown and start-up. */
 const PASSING_CLASSES = ['08', '53', '57P'];
 
@@ -102,15 +104,20 @@ export function toDomainError(error: unknown): DomainError {
   if (PASSING_STATES.has(code) || PASSING_CLASSES.some((c) => code.startsWith(c))) {
     return new DomainError('unavailable', `The registry's database cannot answer now (${code}: ${message})`);
   }
-  if (code === FENCED)
-    return new DomainError(
-      'refused',
-      `${message}: control writes are taken elsewhere, or not now (\`sluice region status\` tells)`,
-    );
+  if (code === FENCED) return fenced(message);
   if (code === '23505') return new DomainError('conflict', `The registry holds this already (${message})`);
   // Class 22, data exceptions: a NUL in a text, a number outside its column, a malformed id.
   if (code.startsWith('22')) {
     return new DomainError('invalidInput', `A value cannot be stored or compared (${code}: ${message})`);
   }
   return new DomainError('internal', `The registry's database refused a statement (${code}: ${message})`);
+}
+
+function fenced(message: string): DomainError {
+  if (LEASE_AWAY.test(message))
+    return new DomainError(
+      'unavailable',
+      `${message}: nobody takes control writes now (\`sluice region status\` tells)`,
+    );
+  return new DomainError('fenced', `${message}: no control writes are taken here (\`sluice region status\` tells)`);
 }

@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { writeAudit } from './audit-store.ts';
 import type { Database } from './connect.ts';
+import { DomainError } from '../domain/errors.ts';
 import { platformEpoch } from './recovery-schema.ts';
 
 export interface RegionState {
@@ -19,6 +20,11 @@ export interface RegionState {
 /** The lease of a region in its own database, where every control write looks at it. May reject with `unavailable`. */
 export interface RegionStore {
   state(): Promise<RegionState>;
+  /**
+   * What a control write asks before it begins; its transaction asks again, and decides.
+   * @throws DomainError `fenced` naming the region that owns the epoch, `unavailable` when the lease does not run now
+   */
+  requireLease(): Promise<void>;
   /** By the clock that decides, epoch ms; and where the log ends. */
   now(): Promise<{ readonly atMs: number; readonly lsn: string }>;
   /** The database serves in this region from now on: control writes need its lease. Again: nothing. */
@@ -34,24 +40,26 @@ export function createRegionStore(database: Database): RegionStore {
   const put = (region: string, epoch: number, until: string) => sql`
     insert into region_lease (id, region, epoch, valid_until) values (1, ${region}, ${epoch}, ${until}::timestamptz)
     on conflict (id) do update set region = excluded.region, epoch = excluded.epoch, valid_until = excluded.valid_until`;
-  return {
-    state: () =>
-      database.run(async (db) => {
-        const found = await db.execute(sql`
+  const state = (): Promise<RegionState> =>
+    database.run(async (db) => {
+      const found = await db.execute(sql`
           select e.region, e.epoch as platform_epoch, l.region as holder, l.epoch,
             (extract(epoch from greatest(l.valid_until, 'epoch') - clock_timestamp()) * 1000)::float8 as valid_for_ms
           from platform_epoch e left join region_lease l on l.id = 1 where e.id = 1`);
-        const row = found.rows[0] ?? {};
-        const holder = row['holder'] as string | null | undefined;
-        return {
-          region: (row['region'] as string | null | undefined) ?? null,
-          platformEpoch: Number(row['platform_epoch']),
-          lease:
-            holder == null
-              ? null
-              : { region: holder, epoch: Number(row['epoch']), validForMs: Math.max(0, Number(row['valid_for_ms'])) },
-        };
-      }),
+      const row = found.rows[0] ?? {};
+      const holder = row['holder'] as string | null | undefined;
+      return {
+        region: (row['region'] as string | null | undefined) ?? null,
+        platformEpoch: Number(row['platform_epoch']),
+        lease:
+          holder == null
+            ? null
+            : { region: holder, epoch: Number(row['epoch']), validForMs: Math.max(0, Number(row['valid_for_ms'])) },
+      };
+    });
+  return {
+    state,
+    requireLease: async () => requireLease(await state()),
     now: () =>
       database.run(async (db) => {
         const found = await db.execute(sql`
@@ -83,4 +91,25 @@ export function createRegionStore(database: Database): RegionStore {
         return String(found.rows[0]?.['lsn']);
       }),
   };
+}
+
+const LEASE_RETRY_SECONDS = 2;
+
+function requireLease({ region, lease }: RegionState): void {
+  if (region === null) return;
+  if (lease !== null && lease.region !== region) {
+    const { region: owner, epoch } = lease;
+    throw new DomainError(
+      'fenced',
+      `Region ${owner} owns epoch ${epoch}, not region ${region}: send control writes to region ${owner}, or let region ${region} take over (\`sluice region follow\`, then \`sluice region failover\`)`,
+      [{ field: 'region', message: `${region} takes no control writes`, allowed: [owner] }],
+    );
+  }
+  if (lease !== null && lease.validForMs > 0) return;
+  throw new DomainError(
+    'unavailable',
+    `Region ${region} does not hold the lease now, and nobody takes control writes (\`sluice region status\` tells why)`,
+    [],
+    LEASE_RETRY_SECONDS,
+  );
 }

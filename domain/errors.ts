@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   unsupportedMediaType: { status: 415, retryable: false },
   /** A rule of the platform says no (for example a version whose gates failed may not be rolled out). */
   refused: { status: 409, retryable: false },
+  /** Another region owns the epoch, or a restore is under way: control writes are not taken here. */
+  fenced: { status: 409, retryable: false },
   /** It was done before, by a request with the same idempotency key, whose answer is not kept. */
   alreadyDone: { status: 409, retryable: false },
   /** The caller's share is used up for now. */

@@ -50,6 +50,7 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     post: config.webhooks,
     now: Date.now,
   });
+  const requireLease = (): Promise<void> => database.region.requireLease();
   const activities = createActivities({
     registry: database.registry,
     artefacts: createFolderArtefactStore(config.artefactDir),
@@ -61,11 +62,12 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     workDir,
     trainingMemoryMb: config.trainingMemoryMb,
     codeCommit: codeCommit(),
+    requireLease,
     isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   });
   const restores = createRestores({ config, databaseUrl, temporal, log });
   const artefacts = createFolderArtefactStore(config.artefactDir);
-  const backups = createBackups({ config, databaseUrl, artefacts, temporal, log });
+  const backups = createBackups({ config, databaseUrl, artefacts, requireLease, temporal, log });
   const { temporalNamespace: namespace, taskQueue } = config;
   // A namespace without them would leave every workflow stuck at its first step.
   await temporal

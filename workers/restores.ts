@@ -9,6 +9,7 @@ import { openObjectStore } from '../adapters/object-stores/open-object-store.ts'
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { createDatabase } from '../db/connect.ts';
 import { createRecoveryStore, type DrillRow } from '../db/recovery-store.ts';
+import { createRegionStore } from '../db/region-store.ts';
 import { DomainError } from '../domain/errors.ts';
 import { loadVaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
@@ -35,12 +36,14 @@ export interface Restores {
 export function createRestores({ config, databaseUrl, temporal, log }: RestoresOptions): Restores {
   const database = createDatabase(databaseUrl, { applicationName: 'sluice-recovery', poolConnectionsMax: 2 });
   const recovery = createRecoveryStore(database);
+  const region = createRegionStore(database);
   const readable = config.backup.keys.recipients.length === 0 || config.backup.keys.identityFile !== null;
   const drilled = config.backup.targets.length > 0 && readable;
   const activities = createRestoreActivities({
     home: config.home,
     artefactDir: config.artefactDir,
     recovery,
+    requireLease: () => region.requireLease(),
     openTarget: targetOpener(config),
     stopDatabase: stopEmbeddedDatabase(config.home),
     terminateWriters: terminateWriters(temporal),

@@ -136,6 +136,7 @@ function verify({ desk, control }: BackupDeps): Operation {
     ...writing,
     id: 'verifyBackup',
     path: '/backups/{id}/verify',
+    inAnyRegion: true,
     summary: 'Verify a backup set',
     description:
       'Starts to read every byte of the set in its first target, or the one named; `GET /backups/{id}` says how it went.',

@@ -111,6 +111,8 @@ function revokeKey(deps: KeyDeps): Operation {
     method: 'delete',
     path: '/keys/{id}',
     summary: 'Revoke an API key',
+    // A key that leaked must not go on asking for predictions.
+    inAnyRegion: true,
     description: 'This process refuses the key at once, the others within two seconds. Revoking again changes nothing.',
     params: keyParams,
     refusals: ['notFound', 'refused'],

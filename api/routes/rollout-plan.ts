@@ -51,7 +51,7 @@ function planOf({ rollout }: ModelDefinition, { strategy, plan }: Wanted): Compl
   return completePlan(whole);
 }
 
-const common = { tag: 'Rollouts', method: 'post', permission: 'monitor' } as const;
+const common = { tag: 'Rollouts', method: 'post', permission: 'monitor', inAnyRegion: true } as const;
 
 function assess({ registry, now }: RolloutPlanDeps): Operation {
   return defineOperation({

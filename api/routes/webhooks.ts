@@ -122,6 +122,7 @@ function testWebhook({ registry, webhooks, now }: WebhookDeps): Operation {
     id: 'testWebhook',
     method: 'post',
     path: '/webhooks/{id}/test',
+    inAnyRegion: true,
     summary: 'Send a test delivery',
     description: 'One delivery, signed like all others, whatever the webhook listens to; the answer says how it ended.',
     params: webhookParams,

@@ -111,7 +111,7 @@ async function look(temporal: TemporalClient, handle: WorkflowHandle<Restoring>)
 function failed({ cause }: WorkflowFailedError): CliError {
   const message = cause instanceof Error ? cause.message : 'The restore failed';
   const code = (cause as { type?: string | null } | undefined)?.type ?? 'failed';
-  const refused = ['refused', 'notFound', 'invalidInput', 'conflict'].includes(code);
+  const refused = ['refused', 'fenced', 'notFound', 'invalidInput', 'conflict'].includes(code);
   const hint = 'The platform goes on as it was';
   return new CliError(refused ? EXIT.refused : EXIT.failed, code, message, { hint });
 }

@@ -88,6 +88,7 @@ function load({ serving }: { readonly serving: Pick<Serving, 'predict' | 'served
     id: 'repositoryLoad',
     path: '/v2/repository/models/{model}/load',
     permission: 'admin',
+    inAnyRegion: true,
     refusals: ['notFound', 'unavailable', 'refused'],
     summary: 'See that a model is loaded',
     description:
@@ -114,6 +115,7 @@ function unload({ serving }: { readonly serving: Pick<Serving, 'predict' | 'serv
     id: 'repositoryUnload',
     path: '/v2/repository/models/{model}/unload',
     permission: 'admin',
+    inAnyRegion: true,
     refusals: ['notFound', 'unavailable', 'refused'],
     summary: 'Refuse to unload a model',
     description:

@@ -60,6 +60,7 @@ function depsFor(targets: Readonly<Record<string, VaultTarget>>, change: Partial
     targets: () => Promise.resolve(new Map(open)),
     temporalFacts: () => Promise.resolve({ namespace: 'default', schedules: [], running: [] }),
     nowMs: Date.now,
+    requireLease: () => Promise.resolve(),
     onVerified: (name, setId, ok) => verified.push(`${name} ${setId} ${String(ok)}`),
     ...change,
   };

@@ -50,7 +50,7 @@ describe('the epoch of a platform', () => {
     const store = createRecoveryStore(database);
     await expect(store.fence(5, 'test', 'wrong epoch')).rejects.toMatchObject({ code: 'conflict' });
     await store.fence(1, 'test', 'being restored');
-    await expect(createRoutingStore(database).apply(change(7, 'late'))).rejects.toMatchObject({ code: 'refused' });
+    await expect(createRoutingStore(database).apply(change(7, 'late'))).rejects.toMatchObject({ code: 'fenced' });
     expect((await createRoutingStore(database).find('m'))?.generation).toBe(7);
   });
 

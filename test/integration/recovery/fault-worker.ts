@@ -150,6 +150,7 @@ async function run(order: FaultWorkerOrder): Promise<void> {
       recreateSchedules: () => Promise.resolve([]),
     });
   };
+      requireLease: () => Promise.resolve(),
   await serve(order, { backupOf, restoreOf });
 }
 
@@ -163,6 +164,18 @@ async function serve(
     const own = made.get(phase) ?? { ...of.backupOf(phase), ...of.restoreOf(phase) };
     made.set(phase, own);
     return own;
+        // The fence is there, and nobody was told.
+        fence: async (...fence) => {
+          await recovery.fence(...fence);
+          await gate('fence');
+        },
+      },
+      requireLease: () => Promise.resolve(),
+      openTarget: async () => {
+        await gate('preview');
+        return vaultOf(order.shared, () => {
+          if (armed && phase === 'recover') void holdRecovery(scratchWal, gate);
+        });
   };
   const names = Object.keys({ ...of.backupOf('none'), ...of.restoreOf('none') });
   const activities = Object.fromEntries(

@@ -56,6 +56,7 @@ function activitiesFor(stores: Readonly<Record<string, ObjectStore>>, change: Pa
     targets: () => Promise.resolve(new Map(targets)),
     temporalFacts: () => Promise.resolve({ namespace: 'default', schedules: [], running: [] }),
     nowMs: Date.now,
+    requireLease: () => Promise.resolve(),
     onVerified: () => undefined,
     ...change,
   });

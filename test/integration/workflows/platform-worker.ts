@@ -50,6 +50,7 @@ export async function startPlatform() {
     workDir: join(home, 'work'),
     trainingMemoryMb: 512,
     codeCommit: 'test',
+    requireLease: () => registry.region.requireLease(),
     isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   };
   const startWorker = async (change: Partial<ActivityDeps> = {}, standIns: Partial<Activities> = {}) => {
@@ -70,6 +71,7 @@ export async function startPlatform() {
     address,
     deps,
     registry: registry.registry,
+    region: registry.region,
     client: new Client({ connection }),
     startWorker,
     /** Writes a definition and its data, and puts it into the registry. */

@@ -137,6 +137,7 @@ export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
     workDir: join(home, 'work'),
     trainingMemoryMb: 512,
     codeCommit: 'abc',
+    requireLease: () => answer(undefined),
     isRunning: () => answer(true),
     ...change,
   } as unknown as ActivityDeps;
