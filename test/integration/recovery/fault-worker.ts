@@ -123,6 +123,7 @@ async function run(order: FaultWorkerOrder): Promise<void> {
       },
       temporalFacts: () => Promise.resolve({ namespace: 'default', schedules: [], running: [] }),
       nowMs: Date.now,
+      requireLease: () => Promise.resolve(),
       onVerified: () => undefined,
     });
   const restoreOf = (phase: string) => {
@@ -136,6 +137,7 @@ async function run(order: FaultWorkerOrder): Promise<void> {
         ...recovery,
         epoch: () => recovery.epoch(),
       },
+      requireLease: () => Promise.resolve(),
       openTarget: () => Promise.resolve(vaultOf(order.shared)),
       // As the supervisor does: what is staged takes its place, and the database starts again.
       stopDatabase: async () => {
@@ -150,7 +152,6 @@ async function run(order: FaultWorkerOrder): Promise<void> {
       recreateSchedules: () => Promise.resolve([]),
     });
   };
-      requireLease: () => Promise.resolve(),
   await serve(order, { backupOf, restoreOf });
 }
 
@@ -164,18 +165,6 @@ async function serve(
     const own = made.get(phase) ?? { ...of.backupOf(phase), ...of.restoreOf(phase) };
     made.set(phase, own);
     return own;
-        // The fence is there, and nobody was told.
-        fence: async (...fence) => {
-          await recovery.fence(...fence);
-          await gate('fence');
-        },
-      },
-      requireLease: () => Promise.resolve(),
-      openTarget: async () => {
-        await gate('preview');
-        return vaultOf(order.shared, () => {
-          if (armed && phase === 'recover') void holdRecovery(scratchWal, gate);
-        });
   };
   const names = Object.keys({ ...of.backupOf('none'), ...of.restoreOf('none') });
   const activities = Object.fromEntries(
