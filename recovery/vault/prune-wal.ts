@@ -71,14 +71,16 @@ async function removePieces(
   return removed;
 }
 
+const lengthOf = ({ start, end }: WalPiece): bigint => end - start;
+
 /** Those that lie in a longer one of the same timeline, which comes before them. */
 function replacedPieces(pieces: readonly WalPiece[], beforeMs: number): ReadonlySet<WalPiece> {
   const replaced = new Set<WalPiece>();
   let whole: WalPiece | null = null;
   for (const piece of pieces) {
     const inside = whole?.timeline === piece.timeline && piece.start >= whole.start && piece.end <= whole.end;
-    if (!inside) whole = piece;
-    else if (piece.atMs < beforeMs && (whole?.atMs ?? beforeMs) < beforeMs) replaced.add(piece);
+    if (whole === null || !inside) whole = piece;
+    else if (lengthOf(piece) < lengthOf(whole) && Math.max(piece.atMs, whole.atMs) < beforeMs) replaced.add(piece);
   }
   return replaced;
 }
