@@ -4,7 +4,7 @@ import { DomainError } from '../domain/errors.ts';
 import { runDrill } from '../recovery/drill/run-drill.ts';
 import { parseWish } from '../recovery/restore/parse-wish.ts';
 import { previewRestore } from '../recovery/restore/restore-and-check.ts';
-import { stageRestore } from '../recovery/restore/restore-platform.ts';
+import { discardStaged, stageRestore, sweepRestore } from '../recovery/restore/restore-platform.ts';
 import type { RestoreTarget } from '../recovery/restore/restore-target.ts';
 import type { DrillActivities, Reconciled, RestoreActivities } from './restore-contract.ts';
 
@@ -47,7 +47,13 @@ export function createRestoreActivities(deps: RestoreDeps): RestoreActivities & 
       if (state === 'active') await recovery.fence(epoch, by, reason);
       return { epoch };
     },
-    liftFence: ({ epoch, reason, by }) => recovery.liftFence(epoch, by, reason),
+    liftFence: async ({ epoch, reason, by }) => {
+      // First: the database is written again from then on, and its next start must not take a copy from before.
+      discardStaged(home);
+      await recovery.liftFence(epoch, by, reason);
+      // Room and a server, no danger: what cannot be removed now, the next restore removes.
+      await sweepRestore(home).catch(() => undefined);
+    },
     stageRestore: ({ target, to, epochAbove, by, restoreId }) =>
       beating(async (signal, beat) => {
         const opened = await deps.openTarget(target);

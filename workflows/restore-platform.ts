@@ -37,7 +37,10 @@ export async function restorePlatform(raw: RestorePlatformInput): Promise<Restor
   try {
     outlook = await quick.previewRestore({ target, to });
     now = { stage: 'fence', message: `set ${outlook.setId}, log up to ${outlook.newestAt}` };
-    fenced = await quick.fencePlatform({ by, reason: `being restored to ${to}` });
+    // A cancellation must not leave a fence that nobody knows the epoch of: it is heard afterwards, where it is lifted.
+    fenced = await CancellationScope.nonCancellable(() =>
+      quick.fencePlatform({ by, reason: `being restored to ${to}` }),
+    );
   } catch (error) {
     throw explained(error);
   }

@@ -1,5 +1,4 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -9,7 +8,7 @@ import { postgresUser, type SystemUser } from '../../infra/embedded/postgres-use
 import { logTail } from '../../infra/processes/log-file.ts';
 import type { ServiceProcess } from '../../infra/processes/spawn-service.ts';
 import { parseLsn, type Lsn } from '../postgres/lsn.ts';
-import { spawnScratchServer, stopScratchServer } from '../postgres/scratch-server.ts';
+import { makeSocketFolder, spawnScratchServer, stopScratchServer } from '../postgres/scratch-server.ts';
 
 const SOCKET_PORT = 5432;
 /** Until the copied files are consistent: the log of one base backup. */
@@ -50,8 +49,7 @@ export async function startStandbyServer(place: StandbyPlace, signal: AbortSigna
   await stopScratchServer(scratchDir);
   mkdirSync(scratchDir, { recursive: true, mode: 0o711 });
   const programs = postgresPrograms(user, scratchDir, () => undefined);
-  const socketDir = mkdtempSync(join(tmpdir(), 'sluice-pg-'));
-  if (user !== null) chownSync(socketDir, user.uid, user.gid);
+  const socketDir = makeSocketFolder(scratchDir, user);
   const settings = writeSettings(place, socketDir, user);
   const program = programs.postgres;
   const server = await spawnScratchServer({ program, user, dataDir, scratchDir, settingsFile: settings });

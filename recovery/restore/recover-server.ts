@@ -1,5 +1,4 @@
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -9,7 +8,7 @@ import { postgresUser, type SystemUser } from '../../infra/embedded/postgres-use
 import { logTail } from '../../infra/processes/log-file.ts';
 import type { ServiceProcess } from '../../infra/processes/spawn-service.ts';
 import { formatLsn, historyName, type Lsn } from '../postgres/lsn.ts';
-import { spawnScratchServer } from '../postgres/scratch-server.ts';
+import { makeSocketFolder, spawnScratchServer } from '../postgres/scratch-server.ts';
 import { parseHistory } from '../postgres/timelines.ts';
 import type { RestorePlan } from './plan-restore.ts';
 
@@ -58,8 +57,7 @@ export async function recoverServer(options: RecoveryOptions): Promise<Recovered
   const user = postgresUser();
   const programs = postgresPrograms(user, options.scratchDir, options.say ?? (() => undefined));
   requireSameMajor(options.dataDir, programs);
-  const socketDir = mkdtempSync(join(tmpdir(), 'sluice-pg-'));
-  if (user !== null) chownSync(socketDir, user.uid, user.gid);
+  const socketDir = makeSocketFolder(options.scratchDir, user);
   const place: Place = { options, user, programs, socketDir };
   let ranToEnd = false;
   try {
@@ -96,8 +94,7 @@ export async function serveScratch(
 ): Promise<Pick<RecoveredServer, 'databaseUrl' | 'stop'>> {
   const user = postgresUser();
   const programs = postgresPrograms(user, options.scratchDir, options.say ?? (() => undefined));
-  const socketDir = mkdtempSync(join(tmpdir(), 'sluice-pg-'));
-  if (user !== null) chownSync(socketDir, user.uid, user.gid);
+  const socketDir = makeSocketFolder(options.scratchDir, user);
   const place: Place = { options, user, programs, socketDir };
   const clear = (): void => rmSync(socketDir, { recursive: true, force: true });
   try {

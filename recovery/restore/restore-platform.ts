@@ -44,7 +44,7 @@ export interface RestoreReport extends RestoredState {
 export async function stageRestore(options: StageRestoreOptions): Promise<RestoreReport> {
   const startedAt = Date.now();
   const { base } = postgresBase(options.home);
-  const scratchDir = join(base, 'restore-scratch');
+  const scratchDir = scratchDirOf(options.home);
   await sweepScratch(scratchDir);
   clearStaged(base);
   passableFolder(scratchDir);
@@ -76,6 +76,21 @@ export async function stageRestore(options: StageRestoreOptions): Promise<Restor
 export function placeRestored(home: string): boolean {
   return takeRestored(postgresBase(home).base);
 }
+
+/**
+ * Takes back what a restore has staged: one that was killed after it had marked its work is not waited for, and nobody
+ * may come upon it later.
+ */
+export function discardStaged(home: string): void {
+  clearStaged(postgresBase(home).base);
+}
+
+/** Ends the server that a killed restore left, and removes its working files. */
+export function sweepRestore(home: string): Promise<void> {
+  return sweepScratch(scratchDirOf(home));
+}
+
+const scratchDirOf = (home: string): string => join(postgresBase(home).base, 'restore-scratch');
 
 /**
  * Timelines are never given twice, so a number above the new one's is above every epoch that a restore of this server

@@ -1,6 +1,7 @@
 /** A target with keys of its own, and sets of a database in it, without a platform around them. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { createFolderArtefactStore } from '../../adapters/folder-artefact-store.ts';
 import { createFolderStore } from '../../adapters/object-stores/folder-store.ts';
 import {
@@ -34,11 +35,12 @@ export async function createVaultHome(folder: string): Promise<VaultHome> {
   return { folder, keys, target: createVaultTarget(createFolderStore(join(folder, 'target')), keys) };
 }
 
-/** A complete, signed set of the database and the artefacts it names, as they are: the manifest last. */
+/** A complete, signed set of the database, the artefacts it names and the files given, as they are: the manifest last. */
 export async function backUpTo(
   { folder, target, keys }: VaultHome,
   databaseUrl: string,
   artefactDir: string,
+  files: Readonly<Record<string, string>> = {},
 ): Promise<BackupManifest> {
   const startedAt = new Date();
   const setId = newSetId(startedAt.getTime(), randomBytes(4).toString('hex'));
@@ -49,6 +51,7 @@ export async function backUpTo(
   const taken = await takeBaseBackup({ databaseUrl, label: setId }, async ({ name, stream }) => {
     await sink.add(`postgres/${name}`, stream);
   });
+  for (const [name, text] of Object.entries(files)) await sink.add(name, Readable.from([Buffer.from(text)]));
   const artefacts = createFolderArtefactStore(artefactDir);
   const digests = await artefactsNamedBy(databaseUrl, artefacts);
   const copied = await copyArtefacts({ store: target.store, artefacts, digests, recipients, signal });

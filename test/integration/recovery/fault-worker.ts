@@ -2,8 +2,10 @@
  * A worker in a process of its own, for tests that kill it: each workflow has a target, a staging folder and a home of its
  * own, and stops for good at the point that its id names. A worker that is not armed goes through.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chownSync, constants, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createBackupActivities } from '../../../activities/backup-activities.ts';
@@ -16,6 +18,7 @@ import { createDatabase } from '../../../db/connect.ts';
 import { createRecoveryStore } from '../../../db/recovery-store.ts';
 import { ARTEFACTS_PREFIX } from '../../../domain/recovery/layout.ts';
 import { DEFAULT_RETENTION } from '../../../domain/recovery/retention.ts';
+import { postgresBase } from '../../../infra/embedded/postgres-cluster.ts';
 import { startPostgres } from '../../../infra/embedded/postgres.ts';
 import { placeRestored } from '../../../recovery/restore/restore-platform.ts';
 import { loadVaultKeys } from '../../../recovery/vault/vault-keys.ts';
@@ -63,8 +66,29 @@ async function* stopping(content: AsyncIterable<Uint8Array>, stop: () => Promise
   }
 }
 
+/**
+ * Lets a restored server get as far as the end of its log, and no further: there it asks for the history of the timeline
+ * that it would begin, and reads a pipe into which nothing is written.
+ */
+async function holdRecovery(walDir: string, gate: Gate): Promise<void> {
+  const pipe = join(walDir, '00000002.history');
+  execFileSync('mkfifo', [pipe]);
+  const { uid, gid } = statSync(walDir);
+  chownSync(pipe, uid, gid);
+  for (let fd: number | null = null; fd === null; await sleep(20)) {
+    try {
+      // Possible only while the server reads; kept open, or it would go on.
+      fd = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+      held.push(fd);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    }
+  }
+  await gate('recover');
+}
+
 /** A store in which the points of a backup can be told apart by their keys. */
-function watched(store: ObjectStore, gate: Gate): ObjectStore {
+function watched(store: ObjectStore, gate: Gate, onArchive: () => void): ObjectStore {
   return {
     ...store,
     put: async (key, content, options) => {
@@ -74,11 +98,13 @@ function watched(store: ObjectStore, gate: Gate): ObjectStore {
     },
     get: async (key, options) => {
       const found = await store.get(key, options);
+      if (key.includes('sealing.key')) await gate('settle');
       if (key.includes('base.tar')) {
+        onArchive();
         return { ...found, content: stopping(found.content, async () => (await gate('verify'), gate('unpack'))) };
       }
       return key.startsWith(ARTEFACTS_PREFIX)
-        ? { ...found, content: stopping(found.content, () => gate('artefacts')) }
+        ? { ...found, content: stopping(found.content, async () => (await gate('artefacts'), gate('drill'))) }
         : found;
     },
     list: (prefix, options) => gated(prefix === ARTEFACTS_PREFIX ? () => gate('prune') : null, store, prefix, options),
@@ -104,7 +130,8 @@ async function run(order: FaultWorkerOrder): Promise<void> {
     signingKeyFile: order.signingKey,
     trustedSigners: [],
   });
-  const vaultOf = (folder: string) => createVaultTarget(watched(createFolderStore(folder), gate), keys);
+  const vaultOf = (folder: string, onArchive: () => void = () => undefined) =>
+    createVaultTarget(watched(createFolderStore(folder), gate, onArchive), keys);
   const artefacts = createFolderArtefactStore(order.artefactDir);
   const backupOf = (phase: string) =>
     createBackupActivities({
@@ -129,6 +156,7 @@ async function run(order: FaultWorkerOrder): Promise<void> {
   const restoreOf = (phase: string) => {
     const home = join(dir, phase, 'home');
     mkdirSync(home, { recursive: true });
+    const scratchWal = join(postgresBase(home).base, 'restore-scratch', 'wal');
     let recovery = createRecoveryStore(createDatabase(order.registries[phase] ?? ''));
     return createRestoreActivities({
       home,
@@ -136,9 +164,19 @@ async function run(order: FaultWorkerOrder): Promise<void> {
       recovery: {
         ...recovery,
         epoch: () => recovery.epoch(),
+        // The fence is there, and nobody was told.
+        fence: async (...fence) => {
+          await recovery.fence(...fence);
+          await gate('fence');
+        },
       },
       requireLease: () => Promise.resolve(),
-      openTarget: () => Promise.resolve(vaultOf(order.shared)),
+      openTarget: async () => {
+        await gate('preview');
+        return vaultOf(order.shared, () => {
+          if (armed && phase === 'recover') void holdRecovery(scratchWal, gate);
+        });
+      },
       // As the supervisor does: what is staged takes its place, and the database starts again.
       stopDatabase: async () => {
         await gate('takeOver');

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { randomUUID } from 'node:crypto';
@@ -8,6 +8,9 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createFolderStore } from '../../../adapters/object-stores/folder-store.ts';
 import { migrate } from '../../../db/migrate.ts';
+import { isRunning } from '../../../infra/processes/identity.ts';
+import { readPidFile } from '../../../infra/processes/pid-file.ts';
+import { SEALING_KEY_FILE } from '../../../recovery/vault/stage-platform.ts';
 import { createVaultTarget, type VaultTarget } from '../../../recovery/vault/vault-target.ts';
 import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
 import { WORKFLOWS } from '../../../workflows/messages.ts';
@@ -15,16 +18,22 @@ import { RESTORE_CONFIRMATION, RESTORE_WORKFLOWS } from '../../../workflows/rest
 import { createTestDatabase, type TestDatabase } from '../../setup/database.ts';
 import { waitFor } from '../../support/platform.ts';
 import { query } from '../../support/query.ts';
+import { backUpTo } from '../../support/vault-home.ts';
 import { quiet } from '../../workflow/environment.ts';
 import type { FaultWorkerOrder } from './fault-worker.ts';
-import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
+import { createPlatformWorld, type PlatformWorld } from './platform-world.ts';
 import { remove } from './restore-world.ts';
 
 /** In the order in which a backup passes them. */
 const BACKUP_PHASES = ['open', 'database', 'upload', 'publish', 'verify', 'prune'];
 /** Before these the manifest is not written: nothing may look like a set. */
 const UNPUBLISHED = BACKUP_PHASES.slice(0, 4);
-const RESTORE_PHASES = ['unpack', 'artefacts', 'takeOver'];
+/** In the order in which a restore passes them. */
+const RESTORE_PHASES = ['preview', 'fence', 'unpack', 'recover', 'artefacts', 'settle', 'takeOver'];
+/** In these the dead leave a server behind, beside those of the drill. */
+const SERVED = ['recover', 'artefacts', 'settle'];
+/** What it does by itself, a second's patience with those that leave alone, and five times that. */
+const LEFT_ALONE_MS = 20_000;
 /** Heartbeats of the dead are missed after 30 s at most. */
 const RESUMED_WITHIN_MS = 150_000;
 const HOUR_S = 3_600;
@@ -63,17 +72,57 @@ const end = async (child: ChildProcess, how: (child: ChildProcess) => void): Pro
   await gone;
 };
 
+const homeOf = (phase: string): string => join(order.dir, phase, 'home');
+const drillsOf = (phase: string): string => join(homeOf(phase), 'postgres', 'drills');
+const registryOf = (phase: string): string => order.registries[phase] ?? '';
+
+/** The server that is at work in this folder. */
+function leftServer(scratchDir: string): { pid: number; identity: string; socketDir: string } {
+  const record = readPidFile(join(scratchDir, 'run'), 'postgres');
+  if (record === null) throw new Error(`no server is at work in ${scratchDir}`);
+  const socketDir = readFileSync(join(scratchDir, 'socket-folder'), 'utf8');
+  expect(existsSync(socketDir)).toBe(true);
+  return { ...record, socketDir };
+}
+
+/** Every row once, one epoch later, and traffic where it was. */
+async function expectRestored(phase: string): Promise<void> {
+  const url = restored.get(phase) ?? '';
+  expect(
+    await query(url, 'select body, count(*)::int as n, max(id)::int as last from notes group by 1'),
+    phase,
+  ).toEqual([{ body: 'first', n: 100, last: 100 }]);
+  expect(await query(url, 'select epoch, state from platform_epoch'), phase).toEqual([{ epoch: 2, state: 'active' }]);
+  expect(await query(url, 'select generation, routes, rollout_id from routing'), phase).toEqual([
+    { generation: 2_000_000, routes: [{ variant: 'champion', version: 1, weightPercent: 100 }], rollout_id: null },
+  ]);
+  const begun = `select count(*)::int as n from audit_log where action = 'epoch.begin'`;
+  expect(await query(url, begun), phase).toEqual([{ n: 1 }]);
+  expect(readFileSync(join(homeOf(phase), 'sealing.key'), 'utf8'), phase).toBe('of webhooks');
+  // The platform that was there before refused control writes to its end, and was not fenced twice.
+  expect(await query(registryOf(phase), 'select epoch, state from platform_epoch'), phase).toEqual([
+    { epoch: 1, state: 'fenced' },
+  ]);
+  const fenced = `select count(*)::int as n from audit_log where action = 'epoch.fence'`;
+  expect(await query(registryOf(phase), fenced), phase).toEqual([{ n: 1 }]);
+  const folders = readdirSync(join(homeOf(phase), 'postgres')).filter((name) => !name.startsWith('data'));
+  expect(folders, phase).not.toContain('restore-scratch');
+  const data = readdirSync(join(homeOf(phase), 'postgres')).filter((name) => name.startsWith('data'));
+  expect(data, phase).toEqual(['data']);
+}
+
 describe('a worker that is killed', () => {
   beforeAll(async () => {
     quiet();
     world = await createPlatformWorld();
-    await backUp(world, world.running, world.artefactDir);
+    const { databaseUrl } = world.running.server;
+    await backUpTo(world, databaseUrl, world.artefactDir, { [SEALING_KEY_FILE]: 'of webhooks' });
     const dir = join(world.folder, 'faults');
     mkdirSync(join(dir, 'logs'), { recursive: true });
     writeFileSync(join(dir, 'key.txt'), `${world.keys.identities[0] ?? ''}\n`);
     writeFileSync(join(dir, 'bundle.js'), await bundleWorkflows(new DefaultLogger('ERROR')));
     registries = await Promise.all(
-      RESTORE_PHASES.map(async (phase) => {
+      [...RESTORE_PHASES, 'drill'].map(async (phase) => {
         const database = await createTestDatabase();
         await migrate(database.databaseUrl);
         return [phase, database] as const;
@@ -85,7 +134,7 @@ describe('a worker that is killed', () => {
       bundle: join(dir, 'bundle.js'),
       dir,
       shared: join(world.folder, 'target'),
-      databaseUrl: world.running.server.databaseUrl,
+      databaseUrl,
       artefactDir: world.artefactDir,
       registries: Object.fromEntries(registries.map(([phase, { databaseUrl }]) => [phase, databaseUrl])),
       signingKey: join(world.folder, 'signing-key.pem'),
@@ -113,13 +162,20 @@ describe('a worker that is killed', () => {
       const restores = await Promise.all(
         RESTORE_PHASES.map(start(RESTORE_WORKFLOWS.restore, [{ confirm: RESTORE_CONFIRMATION }])),
       );
-      const wanted = [...BACKUP_PHASES, ...RESTORE_PHASES];
+      const drill = await start(RESTORE_WORKFLOWS.drill, [{}])('drill');
+      const wanted = [...BACKUP_PHASES, ...RESTORE_PHASES, 'drill'];
       await waitFor(
         () => first.at.size === wanted.length,
         90_000,
         () => `all phases; not yet: ${wanted.filter((phase) => !first.at.has(phase)).join(', ')}`,
       );
+      const left = SERVED.map((phase) => leftServer(join(homeOf(phase), 'postgres', 'restore-scratch')));
+      const [drillId = ''] = readdirSync(drillsOf('drill'));
+      left.push(leftServer(join(drillsOf('drill'), drillId, 'scratch')));
+      for (const { pid, identity } of left) expect(isRunning(pid, identity)).toBe(true);
       await end(first.child, (child) => child.kill('SIGKILL'));
+      // Nobody has begun anew yet: what ends here, ends by itself.
+      await waitFor(() => left.every((one) => !isRunning(one.pid, one.identity)), LEFT_ALONE_MS, 'the servers left');
       for (const phase of UNPUBLISHED) expect(await targetOf(phase).find(), phase).toEqual([]);
       const [unproven] = await targetOf('verify').find();
       expect(unproven).toMatchObject({ problem: null, verifiedAt: null });
@@ -132,15 +188,13 @@ describe('a worker that is killed', () => {
         expect(sets[0]?.verifiedAt, phase).not.toBeNull();
         expect(readdirSync(join(order.dir, phase, 'staging')), phase).toEqual([]);
       }
-      for (const phase of RESTORE_PHASES) {
-        const url = restored.get(phase) ?? '';
-        expect(await query(url, 'select count(*)::int as n from notes'), phase).toEqual([{ n: 100 }]);
-        expect(await query(url, 'select epoch, state from platform_epoch'), phase).toEqual([
-          { epoch: 2, state: 'active' },
-        ]);
-        // No server of the killed attempt is left, and no folder.
-        expect(readdirSync(join(order.dir, phase, 'home', 'postgres')).sort(), phase).not.toContain('restore-scratch');
-      }
+      for (const phase of RESTORE_PHASES) await expectRestored(phase);
+      expect(await drill.result()).toMatchObject({ passed: true, drillId });
+      expect(readdirSync(drillsOf('drill'))).toEqual([]);
+      expect(await query(registryOf('drill'), 'select id, outcome from recovery_drills')).toEqual([
+        { id: drillId, outcome: 'passed' },
+      ]);
+      for (const { socketDir } of left) expect(existsSync(socketDir), socketDir).toBe(false);
     },
     RESUMED_WITHIN_MS + 120_000,
   );
