@@ -10,6 +10,7 @@ import type { ObjectStore } from '../../../adapters/object-stores/object-store.t
 import { requireUsable } from '../../../adapters/object-stores/require-usable.ts';
 import { createS3Store } from '../../../adapters/object-stores/s3-store.ts';
 import { startFakeGcs } from '../../support/fake-gcs.ts';
+import { describeLease } from '../../support/lease-stories.ts';
 import { INSTALL_LIMIT_MS } from '../../setup/python-environment.ts';
 import {
   AZURITE_ACCOUNT,
@@ -132,6 +133,8 @@ for (const { name, start, missing } of stores) {
       world = await start();
       stops.push(world.stop);
     }, INSTALL_LIMIT_MS);
+
+    describeLease(() => world.store);
 
     it('keeps small and large objects byte for byte', async () => {
       // More than two parts, the last one not whole.
