@@ -38,6 +38,8 @@ export interface BackupDeps {
   readonly nowMs: () => number;
   /** @throws DomainError `fenced` where another region owns the epoch */
   readonly requireLease: () => Promise<void>;
+  /** The database refused a physical copy, in these words. */
+  readonly onLogical?: (setId: string, reason: string) => void;
   /** After a verification that found nothing, or something. */
   readonly onVerified: (target: string, setId: string, ok: boolean) => void;
 }
@@ -59,7 +61,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
       beating('database', async (signal, progress) => {
         const set = await staged(run);
         const sink = set.sink(signal, progress);
-        await stageDatabase(set, sink, { databaseUrl: deps.databaseUrl, artefacts: deps.artefacts });
+        await stageDatabase(set, sink, { ...deps, onLogical: (reason) => deps.onLogical?.(run.setId, reason) });
         await stageDefinitions(set, sink, { databaseUrl: deps.databaseUrl, temporal: deps.temporalFacts });
         await stageSealingKey(set, sink, deps.sealingKeyPath);
         await stageLogs(sink, deps.logDir);

@@ -30,6 +30,17 @@ export function createRecoveryMetrics(registry: Registry, read: () => RecoverySt
       }
     },
   });
+  new Gauge({
+    name: 'backup_log_shipped',
+    help: '1 when the write-ahead log goes to the targets between backup sets; else 0, and state says why',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.reset();
+      const log = read()?.log ?? null;
+      if (log !== null) this.set({ state: log }, log === 'shipped' ? 1 : 0);
+    },
+  });
   const ofDrill = (
     name: string,
     help: string,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { LOG_STATES } from '../domain/recovery/log-state.ts';
 
 const schema = z.object({
   /** Epoch ms when it was written. */
@@ -17,6 +18,8 @@ const schema = z.object({
       problem: z.string().nullable(),
     }),
   ),
+  /** What became of the log; `null`: not known yet. A file that an older worker wrote does not say. */
+  log: z.enum(LOG_STATES).nullable().default(null),
   /** The newest drill that ended; `null`: none yet. */
   drill: z
     .object({

@@ -11,6 +11,7 @@ import type { Logger } from '../adapters/logger.ts';
 import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import type { ArtefactStore } from '../domain/artefacts.ts';
+import type { LogState } from '../domain/recovery/log-state.ts';
 import { setTimeMs, type TemporalFacts } from '../domain/recovery/manifest.ts';
 import { loadVaultKeys, type VaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
@@ -40,6 +41,8 @@ export interface Backups {
   readonly start: (stopped: AbortSignal) => void;
   /** One entry for each target that the log is shipped to. */
   readonly shipping: () => readonly (WalStatus & { readonly target: string })[];
+  /** `null`: not known yet. */
+  readonly logState: () => LogState | null;
   /** Of each target: when its newest verified set was begun, epoch ms; `null`: none; a text: it cannot be read. */
   readonly newestVerified: () => Promise<ReadonlyMap<string, number | string | null>>;
 }
@@ -48,6 +51,8 @@ export function createBackups(options: BackupsOptions): Backups {
   const { config, temporal, log } = options;
   const deps = createBackupDeps(options);
   const shippers = new Map<string, WalShipper>();
+  let logState: LogState | null = null;
+  const onLogState = (state: LogState): void => void (logState = state);
   return {
     activities: withFailures<BackupActivities>(createBackupActivities(deps)),
     start: (stopped) => {
@@ -59,14 +64,16 @@ export function createBackups(options: BackupsOptions): Backups {
         if (config.backup.schedule !== null && config.backup.targets.length > 0) {
           takeFirstSet({ temporal, log, newest: () => readNewestVerified(deps) }, stopped);
         }
-        if (terms === 'forbidden' || terms === null) return;
-        await startShipping({ config, databaseUrl, deps, terms, log, shippers }, stopped);
+        if (terms === null) return;
+        await startShipping({ config, databaseUrl, deps, terms, log, shippers, onLogState }, stopped);
       };
       begin().catch((error: unknown) => {
+        if (config.backup.shipLog !== 'off') onLogState('failed');
         log.warn({ err: error }, 'backups are not scheduled and shipped as configured: it is tried at the next start');
       });
     },
     shipping: () => [...shippers].map(([target, shipper]) => ({ target, ...shipper.status() })),
+    logState: () => logState,
     newestVerified: () => readNewestVerified(deps),
   };
 }
@@ -108,6 +115,8 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
     temporalFacts: () => readTemporalFacts(temporal, config.temporalNamespace),
     nowMs: Date.now,
     requireLease,
+    onLogical: (setId, reason) =>
+      log.warn({ setId, reason }, 'this set is a logical copy: it restores to its own moment only'),
     onVerified: (target, setId, ok) => {
       if (ok) log.info({ target, setId }, 'the backup is verified');
       else log.error({ target, setId }, 'the backup is damaged: take another one, and look at the target');

@@ -5,6 +5,7 @@ import type { Logger } from '../adapters/logger.ts';
 import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
 import type { BackupTarget } from '../adapters/object-stores/parse-target.ts';
 import { lockEnd } from '../domain/recovery/lock.ts';
+import type { LogState } from '../domain/recovery/log-state.ts';
 import { connectReplication, type ReplicationConnection } from '../recovery/postgres/replication-connection.ts';
 import { createWalShipper, type WalShipper } from '../recovery/postgres/ship-wal.ts';
 import {
@@ -47,16 +48,20 @@ export interface ShippingOptions {
   readonly config: Pick<Config, 'backup'>;
   readonly databaseUrl: string;
   readonly deps: BackupDeps;
-  readonly terms: ReplicationTerms;
+  readonly terms: ReplicationTerms | 'forbidden';
   readonly log: Logger;
   /** By target; filled here. */
   readonly shippers: Map<string, WalShipper>;
+  /** Hears what becomes of the log, at the start and when the database takes the right to replicate away later. */
+  readonly onLogState: (state: LogState) => void;
 }
 
 export async function startShipping(options: ShippingOptions, stopped: AbortSignal): Promise<void> {
-  const { config, databaseUrl, deps, terms, log, shippers } = options;
-  const ship = wantsLog(config.backup.shipLog, terms, log);
-  const targets = ship ? await deps.targets() : new Map<string, never>();
+  const { config, databaseUrl, deps, terms, log, shippers, onLogState } = options;
+  const state = wantedState(config.backup.shipLog, terms, log);
+  onLogState(state);
+  if (terms === 'forbidden') return;
+  const targets = state === 'shipped' ? await deps.targets() : new Map<string, never>();
   await dropSlots(options, new Set([...targets.keys()].map(slotOf)));
   for (const [name, { target, vault }] of targets) {
     if (stopped.aborted) return;
@@ -67,19 +72,27 @@ export async function startShipping(options: ShippingOptions, stopped: AbortSign
       log,
     });
     shippers.set(name, shipper);
-    shipper.run(stopped).catch((error: unknown) => log.error({ err: error, target: name }, 'the log is not shipped'));
+    shipper.run(stopped).then(
+      // It ends early where the database says no, and nowhere else.
+      () => stopped.aborted || onLogState('refused'),
+      (error: unknown) => {
+        onLogState('failed');
+        log.error({ err: error, target: name }, 'the log is not shipped');
+      },
+    );
     shipArtefacts(target, vault.store, deps, log, stopped);
   }
 }
 
-function wantsLog(wish: Config['backup']['shipLog'], { bounded }: ReplicationTerms, log: Logger): boolean {
-  if (wish === 'off') return false;
-  if (bounded || wish === 'always') return true;
+function wantedState(wish: Config['backup']['shipLog'], terms: ShippingOptions['terms'], log: Logger): LogState {
+  if (wish === 'off') return 'off';
+  if (terms === 'forbidden') return 'refused';
+  if (terms.bounded || wish === 'always') return 'shipped';
   log.warn(
     {},
     'the write-ahead log is not shipped: while a target is away this database would keep it without a bound. Set max_slot_wal_keep_size on the server, or SLUICE_BACKUP_LOG=ship',
   );
-  return false;
+  return 'unbounded';
 }
 
 /** Those of targets that are configured here and not shipped to: another platform's slots on the server are its own. */

@@ -3,6 +3,7 @@ import type { Logger } from '../adapters/logger.ts';
 import { writeRecoveryStatus, type RecoveryStatus } from '../adapters/recovery-status.ts';
 import type { DrillRow } from '../db/recovery-store.ts';
 import { DEFAULT_OBJECTIVES, missedObjectives } from '../domain/recovery/objectives.ts';
+import { logMissing } from '../domain/recovery/log-state.ts';
 import type { Backups } from './backups.ts';
 
 /** The lag of the log is known this fresh. */
@@ -18,7 +19,7 @@ const OBJECTIVES_TEXT = {
 
 export interface WatchRecoveryOptions {
   readonly home: string;
-  readonly backups: Pick<Backups, 'shipping' | 'newestVerified'>;
+  readonly backups: Pick<Backups, 'shipping' | 'newestVerified' | 'logState'>;
   /** The newest drills, newest first. */
   readonly drills: () => Promise<readonly DrillRow[]>;
   /** Drills can run here: their age counts. */
@@ -73,6 +74,7 @@ function describe(
         problem: typeof newest === 'string' ? newest : (wal?.problem ?? null),
       };
     }),
+    log: backups.logState(),
     drill:
       drill?.finishedAt == null
         ? null
@@ -95,6 +97,12 @@ function raiseAlarms(
 ): void {
   const now = new Set<string>();
   const { drill } = status;
+  const missing = logMissing(status.log);
+  if (missing !== null) {
+    const key = `every target log ${String(status.log)}`;
+    now.add(key);
+    if (!alarms.has(key)) log.error({ objective: 'dataLoss', state: status.log }, missing);
+  }
   for (const { name, newestVerifiedMs, walLagSeconds } of status.targets) {
     const missed = missedObjectives(
       {

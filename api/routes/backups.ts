@@ -227,8 +227,9 @@ function describeSet({ setId, takenAt, requestedBy, storedBytes, verifiedAt, ...
   };
 }
 
-function describeStatus({ targets, drill }: BackupStatus) {
+function describeStatus({ targets, log, drill }: BackupStatus) {
   return {
+    log,
     targets: targets.map(({ newestVerified, newestKind, ageMs, walLagSeconds, ...same }) => ({
       ...same,
       newest_verified: newestVerified,

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { LOG_STATES } from '../../domain/recovery/log-state.ts';
 import { SET_KINDS } from '../../domain/recovery/manifest.ts';
 import { optional } from './optional.ts';
 import { limitQuery, timestampSchema } from './parameters.ts';
@@ -68,6 +69,10 @@ export const backupStatusSchema = z
         met: z.boolean().openapi({ description: 'The newest verified set is younger than 36 hours' }),
       }),
     ),
+    log: z.enum(LOG_STATES).nullable().openapi({
+      description:
+        'Whether the write-ahead log goes to the targets between sets. refused: the database allows no replication, and sets are logical copies; unbounded: it would keep the log without a bound; failed: shipping did not begin; off: as configured; null: not known',
+    }),
     drill: z
       .strictObject({
         finished_at: timestampSchema,

@@ -1,10 +1,11 @@
+import { logMissing } from '../../domain/recovery/log-state.ts';
 import { readBackupStatus, type BackupStatus, type TargetStatus } from '../../recovery/catalogue/backup-status.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { formatDuration } from '../terminal/format.ts';
 import { openTargets } from './open-targets.ts';
 
-/** Each target against the objectives. */
+/** Each target against the objectives; refused when one is missed, or when the log is not shipped and nobody asked for that. */
 export async function status(session: Session): Promise<ExitCode> {
   const { vaults, config } = await openTargets({});
   const found = await readBackupStatus(vaults, config.home, Date.now());
@@ -19,8 +20,10 @@ export async function status(session: Session): Promise<ExitCode> {
       `  log         ${state.walLagSeconds === null ? 'not shipped between sets' : `${formatDuration(state.walLagSeconds * 1000)} behind`}`,
     ];
   });
-  session.answer(found, [...lines, drillText(found)]);
-  return found.targets.every((state) => state.met) ? EXIT.ok : EXIT.refused;
+  const missing = logMissing(found.log);
+  const alarm = missing === null ? [] : [style.red(`log: ${missing}`)];
+  session.answer(found, [...lines, ...alarm, drillText(found)]);
+  return missing === null && found.targets.every((state) => state.met) ? EXIT.ok : EXIT.refused;
 }
 
 function setsText({ sets, ageMs, newestVerified }: TargetStatus): string {

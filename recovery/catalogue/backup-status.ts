@@ -25,6 +25,8 @@ export interface TargetStatus {
 
 export interface BackupStatus {
   readonly targets: readonly TargetStatus[];
+  /** What became of the log between sets; `null`: this home does not know. */
+  readonly log: RecoveryStatus['log'];
   /** The newest drill that ended. */
   readonly drill: RecoveryStatus['drill'];
 }
@@ -37,7 +39,7 @@ export async function readBackupStatus(
 ): Promise<BackupStatus> {
   const known = readRecoveryStatus(home);
   const targets = await Promise.all(vaults.map((one) => statusOf(one, known, nowMs)));
-  return { targets, drill: known?.drill ?? null };
+  return { targets, log: known?.log ?? null, drill: known?.drill ?? null };
 }
 
 async function statusOf(

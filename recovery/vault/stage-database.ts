@@ -1,4 +1,5 @@
 import type { ArtefactStore, Digest } from '../../domain/artefacts.ts';
+import { DomainError } from '../../domain/errors.ts';
 import type { BackupManifest, GoldenPrediction, PostgresFacts } from '../../domain/recovery/manifest.ts';
 import type { ArtefactManifest } from '../../models/manifest.ts';
 import { LOGICAL_PREFIX } from '../logical/logical-index.ts';
@@ -23,6 +24,8 @@ export type DatabaseFacts = Pick<
 export interface StageDatabaseOptions {
   readonly databaseUrl: string;
   readonly artefacts: Pick<ArtefactStore, 'read'>;
+  /** Hears why the copy is a logical one. */
+  readonly onLogical?: (reason: string) => void;
 }
 
 /** Bytes of all databases of the server that this user may look at; a managed one hides its own. */
@@ -44,7 +47,8 @@ export async function stageDatabase(set: StagedSet, sink: SetSink, options: Stag
   // A half copy is of no use: files of one attempt belong together, so all are taken anew.
   for (const prefix of ['postgres/', LOGICAL_PREFIX]) await set.drop(prefix);
   const copied = await copyPhysical(set, sink, options).catch(async (error: unknown) => {
-    if (!isForbidden(error)) throw error;
+    if (!(error instanceof DomainError && isForbidden(error))) throw error;
+    options.onLogical?.(error.message);
     await set.drop('postgres/');
     return copyLogical(sink, options);
   });
@@ -97,7 +101,10 @@ export interface References {
 }
 
 /** Which artefacts the registry needs now. */
-export async function readReferences({ databaseUrl, artefacts }: StageDatabaseOptions): Promise<References> {
+export async function readReferences({
+  databaseUrl,
+  artefacts,
+}: Omit<StageDatabaseOptions, 'onLogical'>): Promise<References> {
   const referenced = await referencedArtefacts(databaseUrl);
   const manifests = await readManifests(artefacts, referenced);
   const files = filesOf([...manifests.values()]);
