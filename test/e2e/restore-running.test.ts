@@ -31,16 +31,27 @@ describe('a running platform', () => {
   const keyNames = async (): Promise<readonly string[]> =>
     (await platform.request<{ keys: { name: string }[] }>('GET', '/keys')).keys.map(({ name }) => name);
 
-  it('proves by a drill that its backup brings it back', async () => {
+  it('proves by a drill that its backup brings it back, while predictions and writes go on', async () => {
     const { probability } = await predict();
     const none = await platform.cli('backup', 'drill', '--target', 'nowhere');
     expect(none).toMatchObject({ code: 1 });
     expect(none.stderr).toContain('nowhere');
     await platform.cli('backup', 'now');
+    const predicted = watch(async () => (await predict()).probability);
+    const written = watch(async (n) => {
+      const name = `during-the-drill-${String(n)}`;
+      await platform.request('POST', '/keys', { name, permissions: ['monitor'] });
+      return name;
+    });
     const drill = await platform.cli('backup', 'drill', '--json');
+    const [predictions, writes] = [await predicted.stop(), await written.stop()];
     expect(drill, drill.stderr).toMatchObject({ code: 0 });
     expect(JSON.parse(drill.stdout)).toMatchObject({ passed: true, failure: null });
-    expect((await predict()).probability).toBe(probability);
+    expect([...predictions.failures, ...writes.failures]).toEqual([]);
+    expect(predictions.answers.length).toBeGreaterThan(10);
+    expect(new Set(predictions.answers)).toEqual(new Set([probability]));
+    expect(writes.answers.length).toBeGreaterThan(10);
+    expect(await keyNames()).toEqual(expect.arrayContaining([...writes.answers]));
   }, 120_000);
 
   it('goes back to a named point by the command line, serves throughout, and forgets what came later', async () => {
@@ -68,7 +79,7 @@ describe('a running platform', () => {
     expect(unknown.stderr).toContain('nowhere');
     expect(await keyNames()).toContain('the-mistake');
 
-    const watched = watchPredictions(predict);
+    const watched = watch(async () => (await predict()).probability);
     const restored = await platform.cli(
       ...['restore', '--to', 'point:before-the-mistake', '--confirm', basename(platform.home)],
     );
@@ -86,15 +97,15 @@ describe('a running platform', () => {
   }, 240_000);
 });
 
-/** One request after the other until it is stopped. */
-function watchPredictions(predict: () => Promise<{ probability: number }>) {
-  const answers: number[] = [];
+/** One request after the other until it is stopped; each gets its number. */
+function watch<T>(ask: (n: number) => Promise<T>) {
+  const answers: T[] = [];
   const failures: string[] = [];
   const state = { over: false };
   const run = async (): Promise<void> => {
-    while (!state.over) {
-      await predict().then(
-        ({ probability }) => answers.push(probability),
+    for (let n = 1; !state.over; n += 1) {
+      await ask(n).then(
+        (answer) => answers.push(answer),
         (error: unknown) => failures.push(String(error)),
       );
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,6 +1,12 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createStandby, type Standby } from '../../../recovery/region/standby.ts';
+import { isRunning } from '../../../infra/processes/identity.ts';
+import { readPidFile } from '../../../infra/processes/pid-file.ts';
+import { createStandby, type Standby, type StandbyStatus } from '../../../recovery/region/standby.ts';
 import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
 import { waitFor } from '../../support/platform.ts';
 import { query } from '../../support/query.ts';
@@ -63,6 +69,35 @@ describe('a standby of another region', () => {
     remove(world.folder);
   });
 
+  it('ends with an owner that is killed, and the next one takes up its copy', async () => {
+    const home = join(world.folder, 'standby');
+    writeFileSync(join(world.folder, 'key.txt'), `${world.keys.identities[0] ?? ''}\n`);
+    const owner = fork(
+      fileURLToPath(new URL('standby-owner.ts', import.meta.url)),
+      [world.folder, home, world.keys.recipients[0] ?? ''],
+      { execArgv: ['--import', 'tsx'] },
+    );
+    const gone = once(owner, 'exit');
+    let said: StandbyStatus | null = null;
+    owner.on('message', (status: StandbyStatus) => (said = status));
+    await expect.poll(() => said, { timeout: 60_000 }).toMatchObject({ phase: 'following' });
+    const scratch = join(home, 'postgres', 'standby');
+    const record = readPidFile(join(scratch, 'run'), 'postgres');
+    const { pid, identity } = record ?? { pid: 0, identity: '' };
+    const socketDir = readFileSync(join(scratch, 'socket-folder'), 'utf8');
+    expect(isRunning(pid, identity)).toBe(true);
+    owner.kill('SIGKILL');
+    await gone;
+    // Nobody has begun anew: it ends by itself.
+    await waitFor(() => !isRunning(pid, identity), 20_000, 'the server of the killed owner');
+    standby = follow(home);
+    void standby.follow(halt.signal);
+    await replayedAll();
+    expect(standby.status().setId).toBe((said as StandbyStatus | null)?.setId);
+    expect(existsSync(socketDir)).toBe(false);
+    await standby.stop();
+  });
+
   it('keeps up with what the target gets, artefacts too, and across a stop in between', async () => {
     const home = join(world.folder, 'standby');
     standby = follow(home);
@@ -95,7 +130,6 @@ describe('a standby of another region', () => {
     await query(promoted.databaseUrl, `alter role sluice password 'of this home'`);
     await standby.handOver();
     await standby.handOver();
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(join(home, 'postgres-password'), 'of this home\n', { mode: 0o600 });
     second = await startServer(home);
     expect(await second.query('select count(*)::int as n from notes')).toEqual([{ n: 460 }]);
