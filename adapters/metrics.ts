@@ -8,6 +8,8 @@ import { createVersionMetrics } from './version-metrics.ts';
 import type { VersionMetrics } from './version-metrics.ts';
 import { createRecoveryMetrics } from './recovery-metrics.ts';
 import type { RecoveryStatus } from './recovery-status.ts';
+import { createRegionMetrics } from './region-metrics.ts';
+import type { RegionStatus } from './region-status.ts';
 import { createRolloutMetrics } from './rollout-metrics.ts';
 import type { RolloutMetrics } from './rollout-metrics.ts';
 import { createScrapedMetrics } from './scraped-metrics.ts';
@@ -53,6 +55,8 @@ export interface Metrics extends PredictionMetrics, ProtectionMetrics, RolloutMe
   watchFleet(read: () => FleetGauges): void;
   /** In the primary alone: what the worker of this home knows of backups. */
   watchRecovery(read: () => RecoveryStatus | null): void;
+  /** In the primary alone: what the process of the region knows. */
+  watchRegion(read: () => RegionStatus | null): void;
   readonly contentType: string;
   text(): Promise<string>;
   /** For the process that adds several up. */
@@ -75,6 +79,7 @@ export function createMetrics(options: { readonly defaults: boolean } = { defaul
     watchJournal: (read) => createJournalMetrics(registry, read),
     watchFleet: (read) => createFleetMetrics(registry, read),
     watchRecovery: (read) => createRecoveryMetrics(registry, read),
+    watchRegion: (read) => createRegionMetrics(registry, read),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     snapshot: () => registry.getMetricsAsJSON(),

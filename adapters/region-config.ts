@@ -21,6 +21,8 @@ export interface RegionConfig {
   /** Of the other region; while it answers, nothing fails over by itself. */
   readonly healthUrl: string | null;
   readonly hook: FailoverHook | null;
+  /** Of the metrics that the region's own process serves, on loopback; `null`: it serves none. */
+  readonly metricsPort: number | null;
 }
 
 const empty = (v: unknown): unknown => (v === '' ? undefined : v);
@@ -34,6 +36,7 @@ const environment = z.object({
   SLUICE_REGION_ROLE: z.preprocess(empty, z.enum(['active', 'standby']).optional()),
   SLUICE_REGION_LEASE_SECONDS: z.preprocess(empty, z.coerce.number().int().min(3).max(600).optional()),
   SLUICE_REGION_HEALTH_URL: z.preprocess(empty, z.url({ protocol: /^https?$/ }).optional()),
+  SLUICE_REGION_METRICS_PORT: z.preprocess(empty, z.coerce.number().int().min(0).max(65_535).optional()),
   SLUICE_FAILOVER: z.preprocess(empty, z.enum(['auto', 'manual']).optional()),
   SLUICE_FAILOVER_HOOK: text,
   SLUICE_FAILOVER_HOOK_SECRET: z.preprocess(
@@ -73,6 +76,7 @@ export function readRegionConfig(
     leaseMs: (e.SLUICE_REGION_LEASE_SECONDS ?? 15) * 1_000,
     healthUrl: e.SLUICE_REGION_HEALTH_URL ?? null,
     hook,
+    metricsPort: e.SLUICE_REGION_METRICS_PORT ?? null,
   };
 }
 

@@ -13,6 +13,8 @@ const schema = z.object({
   lease: z.enum(['held', 'not held', 'fenced', 'standby']),
   owner: z.string().nullable(),
   epoch: z.number(),
+  /** Epoch ms when the lease runs out unless it is renewed; `null`: it does not run. */
+  leaseEndsMs: z.number().nullable(),
   /** Seconds for which the owner has said nothing. */
   ownerQuietSeconds: z.number().nullable(),
   standby: z
@@ -25,6 +27,8 @@ const schema = z.object({
       artefactsMissing: z.number().nullable(),
     })
     .nullable(),
+  /** The newest failover to this region, as Temporal keeps it; `null`: none. */
+  failover: z.object({ finishedAtMs: z.number(), tookMs: z.number(), completed: z.boolean() }).nullable(),
   problem: z.string().nullable(),
 });
 

@@ -1,6 +1,7 @@
 import type { Config } from '../adapters/config.ts';
 import { createMetrics } from '../adapters/metrics.ts';
 import { readRecoveryStatus } from '../adapters/recovery-status.ts';
+import { readRegionStatus } from '../adapters/region-status.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import { createFleetAnswers } from './cluster/fleet-answers.ts';
 import type { Exit, Fleet, ServingProcess } from './cluster/fleet.ts';
@@ -52,6 +53,7 @@ export function startPrimaryDuties(deps: PrimaryDutiesDeps): PrimaryDuties {
   const memory = createMemoryWatch({ fleet, limitMb: memoryLimitMb, log });
   metrics.watchJournal(() => ({ ...shipper.status(), ...losses.totals() }));
   metrics.watchRecovery(() => readRecoveryStatus(config.home));
+  metrics.watchRegion(() => (config.region === null ? null : readRegionStatus(config.home)));
   const temporal = connectControlPlane(config);
   const status = (model: string) => temporal.control.rolloutStatus(model);
   const open = watchOpenRollouts({ rollouts: database.registry.rollouts, status, log });

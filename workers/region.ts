@@ -8,6 +8,7 @@ import { readConfig, type Config } from '../adapters/config.ts';
 import { createLogger, type Logger } from '../adapters/logger.ts';
 import { openObjectStore } from '../adapters/object-stores/open-object-store.ts';
 import type { RegionConfig } from '../adapters/region-config.ts';
+import { readRegionStatus } from '../adapters/region-status.ts';
 import { connectTemporal } from '../adapters/temporal-client.ts';
 import { DomainError } from '../domain/errors.ts';
 import { holdRegion, type HeldRegion } from '../recovery/region/hold-region.ts';
@@ -21,6 +22,8 @@ import { createVaultTarget } from '../recovery/vault/vault-target.ts';
 import { regionTaskQueue } from '../workflows/failover-messages.ts';
 import { connectWorker } from './connect-worker.ts';
 import { installTemporalRuntime } from './temporal-runtime.ts';
+import { serveRegionMetrics } from './region-metrics.ts';
+import { watchFailover } from './watch-failover.ts';
 import { watchOwner, writeStatusContinuously } from './watch-owner.ts';
 import { untilStopped } from './until-stopped.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -55,7 +58,7 @@ async function work(config: Config, region: RegionConfig, log: Logger, stopped: 
   const standby = createStandby({ home, artefactDir, openTarget, isTakenOver, log });
   const watch = watchLease(party);
   let role = own.role;
-  let held: HeldRegion = { lease: 'not held', owner: null, epoch: 0, problem: null };
+  let held: HeldRegion = { lease: 'not held', owner: null, epoch: 0, deadlineMs: 0, problem: null };
   const holding = new Set<Promise<void>>();
   const hold = (): void => {
     if (holding.size > 0) return;
@@ -99,17 +102,19 @@ async function work(config: Config, region: RegionConfig, log: Logger, stopped: 
   if (role === 'active') hold();
   else void standby.follow(stopped);
   const look = watchOwner({ region, taskQueue: config.taskQueue, watch, temporal, log, role: () => role }, stopped);
+  const failover = watchFailover(temporal, stopped);
   writeStatusContinuously(
-    { home, region: region.region, role: () => role, held: () => held, look, standby, log },
+    { home, region: region.region, role: () => role, held: () => held, look, standby, failover, log },
     stopped,
   );
+  const stopMetrics = await serveRegionMetrics(region.metricsPort, () => readRegionStatus(home), log);
   log.info({ region: region.region, role }, 'ready');
   process.send?.({ type: 'ready' });
   try {
     await running;
   } finally {
     await standby.stop();
-    await Promise.allSettled([...holding, connection.close(), temporal.close()]);
+    await Promise.allSettled([...holding, connection.close(), temporal.close(), stopMetrics()]);
   }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Logger } from '../adapters/logger.ts';
 import type { RegionConfig } from '../adapters/region-config.ts';
-import { writeRegionStatus } from '../adapters/region-status.ts';
+import { writeRegionStatus, type RegionStatus } from '../adapters/region-status.ts';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import type { RegionRole } from '../domain/recovery/region.ts';
 import type { HeldRegion } from '../recovery/region/hold-region.ts';
@@ -91,6 +91,7 @@ export interface StatusOptions {
   readonly held: () => HeldRegion;
   readonly look: () => OwnerSeen;
   readonly standby: Standby;
+  readonly failover: () => RegionStatus['failover'];
   readonly log: Logger;
 }
 
@@ -107,8 +108,10 @@ export function writeStatusContinuously(options: StatusOptions, stopped: AbortSi
       lease: active ? held.lease : 'standby',
       owner: active ? held.owner : (sight?.claim?.region ?? null),
       epoch: active ? held.epoch : (sight?.claim?.epoch ?? 0),
+      leaseEndsMs: active && held.lease === 'held' ? Date.now() + held.deadlineMs - performance.now() : null,
       ownerQuietSeconds: sight === null ? null : sight.quietMs / 1000,
       standby: active ? null : standby,
+      failover: options.failover(),
       problem: (active ? held.problem : standby.problem) ?? problem,
     });
   };

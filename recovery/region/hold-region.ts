@@ -12,6 +12,8 @@ export interface HeldRegion {
   readonly lease: 'held' | 'not held' | 'fenced';
   readonly owner: string | null;
   readonly epoch: number;
+  /** When the lease runs out, by `party.monotonicMs`; 0: it does not run. */
+  readonly deadlineMs: number;
   readonly problem: string | null;
 }
 
@@ -59,7 +61,7 @@ export async function holdRegion(options: HoldOptions, signal: AbortSignal): Pro
       const { claim, deadlineMs } = until;
       const runs = party.monotonicMs() < deadlineMs;
       const where = { owner: claim?.region ?? null, epoch: claim?.epoch ?? 0, problem };
-      tell({ lease: runs ? 'held' : 'not held', ...where });
+      tell({ lease: runs ? 'held' : 'not held', deadlineMs: runs ? deadlineMs : 0, ...where });
     }
     if (!isAborted(signal)) await party.sleep(RETRY_MS);
   }
@@ -96,7 +98,7 @@ async function ownClaim(
   if (newest === null) return claimEpoch(party, 'the first region');
   if (newest.holder === party.holder) return newest;
   await tableOf(store, party.region).revoke(newest);
-  tell({ lease: 'fenced', owner: newest.region, epoch: newest.epoch, problem: null });
+  tell({ lease: 'fenced', owner: newest.region, epoch: newest.epoch, deadlineMs: 0, problem: null });
   await party.sleep(party.ttlMs / RENEWALS_PER_TERM);
   return null;
 }
@@ -122,11 +124,12 @@ async function renewOn(
     const beganMs = party.monotonicMs();
     const renewal = await renewLease(party, claim, ++seq, table);
     if (renewal.kind === 'lost') {
-      tell({ lease: 'fenced', owner: renewal.to.region, epoch: renewal.to.epoch, problem: null });
+      tell({ lease: 'fenced', owner: renewal.to.region, epoch: renewal.to.epoch, deadlineMs: 0, problem: null });
       return;
     }
-    onHeld(beganMs + party.ttlMs);
-    tell({ lease: 'held', owner, epoch, problem: null });
+    const deadlineMs = beganMs + party.ttlMs;
+    onHeld(deadlineMs);
+    tell({ lease: 'held', owner, epoch, deadlineMs, problem: null });
     await party.sleep(party.ttlMs / RENEWALS_PER_TERM);
   }
 }

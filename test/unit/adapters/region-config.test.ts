@@ -18,11 +18,14 @@ describe('the settings of a region', () => {
       failover: 'manual',
       leaseMs: 15_000,
       hook: null,
+      metricsPort: null,
     });
   });
 
   it('are refused with every problem at once, and without the secret', () => {
     const env = { SLUICE_REGION: 'west', SLUICE_REGION_TARGET: 'moon', SLUICE_FAILOVER_HOOK: 'rm -rf /' };
+    const port = { SLUICE_REGION: 'west', SLUICE_REGION_METRICS_PORT: '70000' };
+    expect(() => readRegionConfig(port, TARGETS)).toThrow(expect.objectContaining({ code: 'invalidInput' }));
     expect(() => readRegionConfig(env, TARGETS)).toThrow(
       expect.objectContaining({
         code: 'invalidInput',
