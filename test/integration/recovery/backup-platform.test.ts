@@ -251,8 +251,11 @@ describe('the workflow backupPlatform', () => {
     await world.running.query(AWKWARD_ROWS);
     const near = target('managed');
     const managed = await withoutReplication(databaseUrl);
-    const result = await backUpNow(withFailures(createBackupActivities(depsFor({ near }, { databaseUrl: managed }))));
+    const logical: string[] = [];
+    const deps = depsFor({ near }, { databaseUrl: managed, onLogical: (id, why) => logical.push(id, why) });
+    const result = await backUpNow(withFailures(createBackupActivities(deps)));
     expect(result).toMatchObject({ setKind: 'logical', targets: [{ verified: true }] });
+    expect(logical).toEqual([result.setId, expect.stringMatching(/replication/i)]);
     const [set] = await near.sets();
     expect(set).toMatchObject({ setKind: 'logical', rowCounts: { 'public.models': 1, 'public.predictions': 3 } });
     // What others keep in the same database is not the platform's.

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createBackupDesk } from '../../../api/backups/create-backup-desk.ts';
+import { writeRecoveryStatus } from '../../../adapters/recovery-status.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import type { BackupManifest } from '../../../domain/recovery/manifest.ts';
 import { markVerified } from '../../../recovery/vault/mark-set.ts';
@@ -77,8 +78,11 @@ describe('the routes of backups', () => {
     const { json } = await app.call('GET', '/backups/status');
     expect(json).toMatchObject({
       targets: [{ target: 'near', sets: 2, newest_verified: physical.setId, newest_kind: 'physical', met: false }],
+      log: null,
       drill: null,
     });
+    await writeRecoveryStatus(world.dir, { atMs: nowMs, targets: [], log: 'refused', drill: null });
+    expect((await app.call('GET', '/backups/status')).json.log).toBe('refused');
     expect(json.targets[0].restorable).toContain(`${logical.finishedAt} (this moment only)`);
   });
 

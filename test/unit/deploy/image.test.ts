@@ -3,6 +3,7 @@ import { builtinModules } from 'node:module';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { readBackupConfig } from '../../../adapters/backup-config.ts';
 import { parseDockerfile } from './dockerfile.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -215,15 +216,38 @@ describe('docker-compose.yml', () => {
       expect(read('Dockerfile')).toMatch(new RegExp(`mkdir.* ${folder}( |$)`, 'm'));
   });
 
+  it('gives every setting of backups to API and worker alike, and the secret identity to the worker alone', () => {
+    const names = [...read('adapters/backup-config.ts').matchAll(/^ {2}(SLUICE_BACKUP_\w+): /gm)].map((m) => m[1]!);
+    const credentials = ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+    credentials.push('AZURE_STORAGE_KEY', 'AZURE_STORAGE_SAS_TOKEN', 'GOOGLE_APPLICATION_CREDENTIALS');
+    expect(names.length).toBeGreaterThanOrEqual(11);
+    const given = (name: string) => compose.services[name]!.environment!;
+    for (const setting of [...names, ...credentials]) {
+      expect(given('worker')[setting], setting).toMatch(new RegExp(`^\\$\\{${setting}:-\\d*\\}$`));
+      const api = setting === 'SLUICE_BACKUP_IDENTITY_FILE' ? undefined : given('worker')[setting];
+      expect(given('api')[setting], setting).toBe(api);
+      expect(given('migrate')[setting], setting).toBeUndefined();
+    }
+    // What .env.example sets is what the platform does by itself.
+    const lines = read('.env.example').split('\n');
+    const env = Object.fromEntries(lines.filter((l) => /^\w+=/.test(l)).map((l) => l.split('='))) as Record<
+      string,
+      string
+    >;
+    expect(readBackupConfig(env, '/data')).toEqual(readBackupConfig({}, '/data'));
+    expect(read('.gitignore').split('\n')).toContain('backup-keys');
+  });
+
   it('runs our containers read-only and without capabilities', () => {
     for (const [name, service] of own)
       expect([name, service.read_only, service.cap_drop]).toEqual([name, true, ['ALL']]);
   });
 
-  it('holds no secret: passwords come from .env and have no default', () => {
+  it('holds no secret: passwords and keys come from .env and have no default', () => {
     for (const [, { environment }] of services) {
       for (const [key, value] of Object.entries(environment ?? {})) {
-        if (/PASSWORD|SECRET|TOKEN/.test(key)) expect(value).toMatch(/^\$\{[A-Z_]+:\?[^}]+\}$/);
+        // Required, or empty where it is not set.
+        if (/PASSWORD|SECRET|TOKEN|_KEY$/.test(key)) expect(value).toMatch(/^\$\{[A-Z_]+:(?:\?[^}]+|-)\}$/);
         if (/:\/\/[^$]*:/.test(value)) expect(value).toMatch(/:\/\/\w+:\$\{[A-Z_]+:\?/);
       }
     }
@@ -243,7 +267,7 @@ describe('docker-compose.yml', () => {
   });
 
   it('gives our processes only settings that they read', () => {
-    const known = read('adapters/config.ts');
+    const known = read('adapters/config.ts') + read('adapters/backup-config.ts');
     const settings = own.flatMap(([, s]) => Object.keys(s.environment ?? {}));
     expect(settings).toContain('DATABASE_URL');
     for (const setting of settings) expect(known).toContain(`  ${setting}: `);
