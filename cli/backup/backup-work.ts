@@ -8,6 +8,7 @@ import type { VaultTarget } from '../../recovery/vault/vault-target.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { openTargets } from './open-targets.ts';
+import { requireOwner } from './require-owner.ts';
 import type { BackupOptions } from './options.ts';
 import { formatDuration, formatTime } from '../terminal/format.ts';
 import { renderPairs, renderTable } from '../terminal/table.ts';
@@ -108,6 +109,7 @@ export async function prune(session: Session, options: BackupOptions): Promise<u
   const reports = [];
   const { vaults, config } = await openTargets(options);
   const { retention: policy } = config.backup;
+  if (config.region !== null && options.dryRun !== true) await requireOwner(config.region, config.home, vaults);
   for (const { name, vault } of vaults) {
     const report = await pruneSets(vault, { policy, nowMs: Date.now(), dryRun: options.dryRun === true, signal });
     reports.push({ target: name, ...report });
