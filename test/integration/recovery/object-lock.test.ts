@@ -20,6 +20,7 @@ import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
 import { AZURITE_KEY, motoMissing, startMoto } from '../../setup/object-store-servers.ts';
 import { INSTALL_LIMIT_MS } from '../../setup/python-environment.ts';
 import { startFakeGcs } from '../../support/fake-gcs.ts';
+import { remove, startServer, startShipping, untilShipped } from './restore-world.ts';
 
 const noPython = await motoMissing();
 if (noPython !== null) console.warn(`skipped: ${noPython}`);
@@ -137,6 +138,46 @@ describe('Google Cloud Storage with locks of single objects (a fake by its refer
     expect(await log.lockedUntilMs(piece)).toBe(now + 2 * DAY_MS);
     await expect(log.remove(piece)).rejects.toMatchObject({ code: 'refused' });
   });
+});
+
+describe('the shipping of the log into a store whose locks refuse every deletion', () => {
+  it('goes on, tries once per segment, and leaves the segment beside its pieces', async () => {
+    const fake = await startFakeGcs('backups');
+    stops.push(fake.stop);
+    const options = { bucket: 'backups', prefix: '', endpoint: fake.endpoint, objectLock: true };
+    const gcs = createGcsStore({ ...options, token: () => Promise.resolve(null) });
+    let refused = 0;
+    const store: ObjectStore = {
+      ...gcs,
+      put: (name, bytes, put) => gcs.put(name, bytes, { ...put, lockUntil: new Date(now + DAY_MS) }),
+      delete: (name, call) => {
+        refused += 1;
+        return gcs.delete(name, call);
+      },
+    };
+    const running = await startServer();
+    const shipping = startShipping(running.server.databaseUrl, store);
+    try {
+      for (let n = 0; n < 3; n++) {
+        await running.query(`select pg_logical_emit_message(true, 'test', 'piece')`);
+        await untilShipped(running, shipping);
+      }
+      await running.query('select pg_switch_wal()');
+      await running.query(`select pg_logical_emit_message(true, 'test', 'next segment')`);
+      await untilShipped(running, shipping);
+      const { systemId, problem } = shipping.shipper.status();
+      expect(problem).toBeNull();
+      const log = createObjectWalStore(store, systemId ?? '', createWalCodec({ recipients: [], identities: [] }));
+      const sizes = (await log.pieces()).map(({ start, end }) => Number(end - start));
+      expect(sizes.filter((bytes) => bytes === 16 * 1024 * 1024)).toHaveLength(1);
+      expect(sizes.length).toBeGreaterThanOrEqual(5);
+      expect(refused).toBe(1);
+    } finally {
+      await shipping.stop();
+      await running.stop();
+      remove(running.home);
+    }
+  }, 60_000);
 });
 
 // Azurite knows no immutability: it takes the headers of a write without a word, and answers the policy's own call with
