@@ -73,12 +73,13 @@ export function createFailoverActivities(deps: FailoverDeps): FailoverActivities
         await requireOwn(party, epoch);
         return proveServing({ home, artefactDir, databaseUrl: deps.databaseUrl, signal });
       }),
-    moveTraffic: async ({ epoch, previous, api }) => {
-      // Traffic is never moved to a region that has been taken over meanwhile.
-      await requireOwn(party, epoch);
-      if (deps.hook === null) return null;
-      return runFailoverHook(deps.hook, { region: party.region, epoch, previous, api }, deps);
-    },
+    moveTraffic: ({ epoch, previous, api }) =>
+      beatWhile(async () => {
+        // Traffic is never moved to a region that has been taken over meanwhile.
+        await requireOwn(party, epoch);
+        if (deps.hook === null) return null;
+        return runFailoverHook(deps.hook, { region: party.region, epoch, previous, api }, deps);
+      }),
   };
 }
 

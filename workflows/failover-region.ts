@@ -19,6 +19,7 @@ const quick = proxyActivities<FailoverActivities>({
 /** A hook that fails for minutes is a person's: the region serves, and the result of the workflow says so. */
 const hook = proxyActivities<FailoverActivities>({
   startToCloseTimeout: '1m',
+  heartbeatTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 20 },
 });
 const status = defineQuery<FailoverStatus>('status');

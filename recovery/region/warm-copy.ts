@@ -40,11 +40,13 @@ export interface WarmCopy {
 }
 
 const ORIGIN_FILE = 'sluice-origin.json';
+/** How often the log is listed for a new copy. */
+const LISTED_MAX = 5;
 const SERVER_MANIFEST_BYTES_MAX = 512 * 1024 * 1024;
 
 /** Unpacks the newest set into a folder beside `dataDir`, which takes its place when it is whole. */
 export async function seedCopy(target: RestoreTarget, dataDir: string, signal: AbortSignal): Promise<CopyOrigin> {
-  const { plan, set, contents } = await previewRestore({ target, wish: { kind: 'latest' } });
+  const { plan: first, set, contents } = await previewRestore({ target, wish: { kind: 'latest' } });
   const draft = `${dataDir}.draft`;
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { recursive: true });
@@ -57,13 +59,7 @@ export async function seedCopy(target: RestoreTarget, dataDir: string, signal: A
     signal.throwIfAborted(),
   );
   compareFiles(expected, found);
-  const inLog = createLogFolder(draft);
-  for (const [timeline, text] of contents.sources.histories)
-    await inLog.put(historyName(timeline), Buffer.from(text), 0, null);
-  for (const piece of plan.pieces) {
-    signal.throwIfAborted();
-    await inLog.putPiece(piece, await contents.store.read(piece));
-  }
+  const plan = await fetchPlanned(target, { set, plan: first, contents }, createLogFolder(draft), signal);
   makeStandby(draft);
   const { setId } = set;
   const origin = { setId, systemId: contents.systemId, timeline: plan.timeline, fetched: plan.endLsn.toString() };
@@ -71,6 +67,38 @@ export async function seedCopy(target: RestoreTarget, dataDir: string, signal: A
   rmSync(dataDir, { recursive: true, force: true });
   renameSync(draft, dataDir);
   return origin;
+}
+
+type Preview = Awaited<ReturnType<typeof previewRestore>>;
+
+/**
+ * Pieces of the newest segment are replaced by longer ones while it is written, and unpacking takes its time: where one
+ * of them is gone, what is there now is listed anew.
+ */
+async function fetchPlanned(
+  target: RestoreTarget,
+  { set, plan: first, contents: seen }: Pick<Preview, 'set' | 'plan' | 'contents'>,
+  inLog: ReturnType<typeof createLogFolder>,
+  signal: AbortSignal,
+): Promise<Preview['plan']> {
+  let [plan, contents] = [first, seen];
+  for (let listed = 1; ; listed++) {
+    for (const [timeline, text] of contents.sources.histories)
+      await inLog.put(historyName(timeline), Buffer.from(text), 0, null);
+    try {
+      for (const piece of plan.pieces) {
+        signal.throwIfAborted();
+        await inLog.putPiece(piece, await contents.store.read(piece));
+      }
+      return plan;
+    } catch (error) {
+      const gone = error instanceof DomainError && error.code === 'notFound';
+      if (!gone || listed === LISTED_MAX) throw error;
+      const next = await previewRestore({ target, wish: { kind: 'latest' } });
+      if (next.set.setId !== set.setId) throw error;
+      [plan, contents] = [next.plan, next.contents];
+    }
+  }
 }
 
 /** @throws DomainError `artefactCorrupt` when the folder is no copy */
