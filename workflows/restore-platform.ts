@@ -1,4 +1,12 @@
-import { CancellationScope, defineQuery, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  CancelledFailure,
+  defineQuery,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { RestoreActivities, RestoreOutlook } from '../activities/restore-contract.ts';
 import type { Problem } from '../domain/errors.ts';
 import { PROFILES } from './activity-profiles.ts';
@@ -16,6 +24,8 @@ const insistent = proxyActivities<RestoreActivities>(PROFILES.insistent);
 const long = proxyActivities<RestoreActivities>({
   startToCloseTimeout: '24h',
   heartbeatTimeout: '30s',
+  // Nothing may still be staging when what is staged is taken back.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m', maximumAttempts: 5 },
   priority: { priorityKey: 1 },
 });
@@ -47,6 +57,8 @@ export async function restorePlatform(raw: RestorePlatformInput): Promise<Restor
   try {
     now = { stage: 'restore', message: `restoring set ${outlook.setId} beside what is in use` };
     const report = await long.stageRestore({ target, to, by, epochAbove: fenced.epoch, restoreId: runId });
+    // It may have been over when it was to be cancelled.
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('The restore was cancelled');
     now = { stage: 'takeOver', message: 'the restored database takes its place' };
     const { setId, epoch } = report;
     const reconciled = await CancellationScope.nonCancellable(() =>

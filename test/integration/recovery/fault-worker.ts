@@ -75,7 +75,8 @@ async function holdRecovery(walDir: string, gate: Gate): Promise<void> {
   execFileSync('mkfifo', [pipe]);
   const { uid, gid } = statSync(walDir);
   chownSync(pipe, uid, gid);
-  for (let fd: number | null = null; fd === null; await sleep(20)) {
+  for (let fd: number | null = null; fd === null;) {
+    await sleep(20);
     try {
       // Possible only while the server reads; kept open, or it would go on.
       fd = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
