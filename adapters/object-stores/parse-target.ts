@@ -6,7 +6,7 @@ import { DomainError, type Problem } from '../../domain/errors.ts';
 export type BackupTarget = {
   /** How people and metrics call it. */
   readonly name: string;
-  /** Sets in the store stay locked so long, days; `null`: no lock is asked for. */
+  /** Sets, artefacts and log in the store stay locked so long, days; `null`: no lock is asked for. */
   readonly lockDays: number | null;
 } & (
   | { readonly kind: 'folder'; readonly dir: string }
