@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,24 +14,16 @@ import { createDatabase } from '../../../db/connect.ts';
 import { createRecoveryStore } from '../../../db/recovery-store.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { DEFAULT_RETENTION } from '../../../domain/recovery/retention.ts';
-import { startPostgres } from '../../../infra/embedded/postgres.ts';
 import { startTemporal, type EmbeddedTemporal } from '../../../infra/embedded/temporal.ts';
 import { runDrill } from '../../../recovery/drill/run-drill.ts';
-import { createObjectWalStore } from '../../../recovery/postgres/object-wal-store.ts';
-import { createWalShipper } from '../../../recovery/postgres/ship-wal.ts';
 import { createVaultTarget, type VaultTarget } from '../../../recovery/vault/vault-target.ts';
 import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
 import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
 import { WORKFLOWS, type BackupPlatformResult } from '../../../workflows/messages.ts';
 import { testCacheDir } from '../../setup/temporal-binaries.ts';
-import { query } from '../../support/query.ts';
 import { quiet } from '../../workflow/environment.ts';
 import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
-import { createMemoryObjects, remove, startShipping, temporaryFolder, untilShipped } from './restore-world.ts';
-
-const MB = 1024 * 1024;
-/** Small enough to be filled in seconds. */
-const WAL_BOUNDS = { max_slot_wal_keep_size: '48MB', max_wal_size: '64MB', min_wal_size: '32MB' };
+import { mountSmallDisk, remove, startShipping, untilShipped } from './restore-world.ts';
 
 let world: PlatformWorld;
 let bundle: string;
@@ -89,20 +80,6 @@ async function backUpBy(
 }
 
 const vaultOf = (store: ObjectStore): VaultTarget => createVaultTarget(store, world.keys);
-
-/** Shrinks and grows like a disk; `null` where this user may mount nothing. */
-function mountSmallDisk(dir: string, size: string): { grow: (to: string) => void; unmount: () => void } | null {
-  mkdirSync(dir, { recursive: true });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir], { stdio: 'ignore' });
-  } catch {
-    return null;
-  }
-  return {
-    grow: (to) => void execFileSync('mount', ['-o', `remount,size=${to}`, dir]),
-    unmount: () => void execFileSync('umount', [dir]),
-  };
-}
 
 describe('what a backup stands', () => {
   beforeAll(async () => {
@@ -220,56 +197,5 @@ describe('what a backup stands', () => {
     expect(state.written).toBeGreaterThan(10);
     expect(report).toMatchObject({ passed: true, failure: null });
     expect(report.state?.checks.rows['public.notes']).toBeGreaterThanOrEqual(120);
-  });
-});
-
-describe('a target that is away for long', () => {
-  it('does not fill the disk of the database, is heard of, and says that only a new base backup closes the hole', async () => {
-    const home = temporaryFolder();
-    const server = await startPostgres({ home, keeper: null, port: 0, settings: WAL_BOUNDS });
-    const run = (text: string) => query<{ n: string }>(server.databaseUrl, text);
-    const objects = createMemoryObjects();
-    const errors: string[] = [];
-    const halt = new AbortController();
-    const quietly = () => undefined;
-    const shipper = createWalShipper({
-      databaseUrl: server.databaseUrl,
-      slot: 'sluice_away',
-      openStore: (systemId) =>
-        createObjectWalStore(objects, systemId, createWalCodec({ recipients: [], identities: [] })),
-      log: { info: quietly, warn: quietly, error: (_, message) => errors.push(message) },
-      everyMs: 100,
-      lagAlarmSeconds: 1,
-      heldUpMs: 500,
-    });
-    const shipping = shipper.run(halt.signal);
-    try {
-      await run('create table filler(body text)');
-      await run('alter table filler alter column body set storage external');
-      await expect.poll(() => objects.content.size, { timeout: 20_000 }).toBeGreaterThan(0);
-      objects.down = true;
-      let most = 0;
-      for (let round = 0; round < 16; round += 1) {
-        await run(`insert into filler select repeat(md5(i::text), 60) from generate_series(1, 8000) i`);
-        await run('truncate filler');
-        await run('checkpoint');
-        const [size] = await run('select sum(size) as n from pg_ls_waldir()');
-        most = Math.max(most, Number(size?.n));
-      }
-      const [written] = await run(`select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as n`);
-      expect(Number(written?.n)).toBeGreaterThan(200 * MB);
-      // What the slot may keep, what one checkpoint may leave, and the segment being written.
-      expect(most).toBeLessThan((48 + 64 + 32) * MB);
-      await expect.poll(() => errors.join(), { timeout: 20_000 }).toContain('does not reach its target');
-      objects.down = false;
-      await expect.poll(() => shipper.status().gapAtMs, { timeout: 30_000 }).not.toBeNull();
-      expect(errors.join()).toContain('take a base backup now');
-      await expect.poll(() => shipper.status().lagSeconds, { timeout: 20_000 }).toBeLessThan(0.5);
-    } finally {
-      halt.abort();
-      await shipping;
-      await server.process.stop();
-      remove(home);
-    }
   });
 });

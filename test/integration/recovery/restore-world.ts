@@ -1,6 +1,7 @@
 /** A real database server of its own, a target in memory, and restores from it: what the recovery tests stand on. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ObjectStore } from '../../../adapters/object-stores/object-store.ts';
@@ -220,4 +221,18 @@ export async function restore(
 
 export function remove(...folders: string[]): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Shrinks and grows like a disk; `null` where this user may mount nothing. */
+export function mountSmallDisk(dir: string, size: string): { grow: (to: string) => void; unmount: () => void } | null {
+  mkdirSync(dir, { recursive: true });
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir], { stdio: 'ignore' });
+  } catch {
+    return null;
+  }
+  return {
+    grow: (to) => void execFileSync('mount', ['-o', `remount,size=${to}`, dir]),
+    unmount: () => void execFileSync('umount', [dir]),
+  };
 }
