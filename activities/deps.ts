@@ -24,6 +24,8 @@ export interface ActivityDeps {
   readonly codeCommit: string;
   /** @throws DomainError `fenced` where another region owns the epoch */
   readonly requireLease: () => Promise<void>;
+  /** Before a rollout begins. @throws DomainError `refused` where recovery has to be proven first, and is not */
+  readonly requireDrill: () => Promise<void>;
   /** Whether the workflow that a run began is still going on, in that run or in a later one that continues it. */
   readonly isRunning: (workflowId: string, firstRunId: string) => Promise<boolean>;
 }

@@ -16,7 +16,7 @@ import { holdOf, isListening } from './rollout-look.ts';
 
 /**
  * Resolves what a rollout works with and opens its row. Idempotent by the rollout's id.
- * @throws DomainError `notFound`, `invalidInput` (the plan), `refused` (a version that may not be rolled out),
+ * @throws DomainError `notFound`, `invalidInput` (the plan), `refused` (a version that may not be rolled out, recovery not proven),
  *   `conflict` (another rollout is open), `fenced` (another region owns the epoch)
  */
 export async function openRollout(deps: ActivityDeps, input: OpenRollout): Promise<OpenedRollout> {
@@ -35,6 +35,7 @@ export async function openRollout(deps: ActivityDeps, input: OpenRollout): Promi
     if (version === serving && answersAll(routing, version)) {
       throw new DomainError('refused', `${model} version ${version} is the champion and answers every request already`);
     }
+    await deps.requireDrill();
     await closeAbandoned(deps, input);
   }
   // Where the champion itself is named, because its traffic is shared with what a broken rollout left, it gets it all.

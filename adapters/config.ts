@@ -24,6 +24,7 @@ const environment = z.object({
   SLUICE_SEALING_KEY: optional(z.base64().length(44, 'expected 32 bytes in base64')),
   SLUICE_WEBHOOKS_PRIVATE: optional(z.enum(['refuse', 'allow'])),
   SLUICE_TASK_QUEUE: optional(z.string().min(1).max(200)),
+  SLUICE_ROLLOUT_DRILL_DAYS: optional(z.coerce.number().int().min(1).max(365)),
   SLUICE_TRAINING_MEMORY_MB: optional(z.coerce.number().int().min(256).max(262_144)),
   DATABASE_URL: optional(
     z.string().regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host:port/database'),
@@ -64,6 +65,8 @@ export interface Config {
   readonly backup: BackupConfig;
   /** `null`: the platform stands alone. */
   readonly region: RegionConfig | null;
+  /** No rollout begins unless a recovery drill passed within so many days; `null`: nobody asks. */
+  readonly rolloutDrillDays: number | null;
   /** Heap limit of a training process, MB. */
   readonly trainingMemoryMb: number;
   /** `null`: embedded. */
@@ -114,6 +117,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     taskQueue: e.SLUICE_TASK_QUEUE ?? 'sluice',
     backup,
     region: readRegionConfig(env, backup.targets),
+    rolloutDrillDays: e.SLUICE_ROLLOUT_DRILL_DAYS ?? null,
     trainingMemoryMb: e.SLUICE_TRAINING_MEMORY_MB ?? 2048,
     databaseUrl: e.DATABASE_URL ?? null,
     temporalAddress: e.TEMPORAL_ADDRESS ?? null,

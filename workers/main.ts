@@ -51,6 +51,7 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     now: Date.now,
   });
   const requireLease = (): Promise<void> => database.region.requireLease();
+  const restores = createRestores({ config, databaseUrl, temporal, log });
   const activities = createActivities({
     registry: database.registry,
     artefacts: createFolderArtefactStore(config.artefactDir),
@@ -63,9 +64,9 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     trainingMemoryMb: config.trainingMemoryMb,
     codeCommit: codeCommit(),
     requireLease,
+    requireDrill: restores.requireDrill,
     isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   });
-  const restores = createRestores({ config, databaseUrl, temporal, log });
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const backups = createBackups({ config, databaseUrl, artefacts, requireLease, temporal, log });
   const { temporalNamespace: namespace, taskQueue } = config;

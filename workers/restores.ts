@@ -11,6 +11,7 @@ import { createDatabase } from '../db/connect.ts';
 import { createRecoveryStore, type DrillRow } from '../db/recovery-store.ts';
 import { createRegionStore } from '../db/region-store.ts';
 import { DomainError } from '../domain/errors.ts';
+import { requireDrill } from '../recovery/drill/require-drill.ts';
 import { loadVaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
 import { ensureDrillSchedule, stopEmbeddedDatabase, terminateWriters } from './recovery-deps.ts';
@@ -30,6 +31,8 @@ export interface Restores {
   readonly drills: () => Promise<readonly DrillRow[]>;
   /** Whether drills are made here: a worker without an identity can write sealed backups and not read them. */
   readonly drilled: boolean;
+  /** @throws DomainError `refused` where a rollout needs a drill first */
+  readonly requireDrill: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -59,6 +62,10 @@ export function createRestores({ config, databaseUrl, temporal, log }: RestoresO
     },
     drills: () => recovery.drills(5),
     drilled,
+    requireDrill: async () => {
+      const { rolloutDrillDays: maxDays } = config;
+      if (maxDays !== null) await requireDrill(recovery, { maxDays, nowMs: Date.now() });
+    },
     close: () => database.close(),
   };
 }

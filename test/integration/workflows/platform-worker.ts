@@ -51,6 +51,7 @@ export async function startPlatform() {
     trainingMemoryMb: 512,
     codeCommit: 'test',
     requireLease: () => registry.region.requireLease(),
+    requireDrill: () => Promise.resolve(),
     isRunning: (workflowId, firstRunId) => isWorkflowRunning(temporal, workflowId, firstRunId),
   };
   const startWorker = async (change: Partial<ActivityDeps> = {}, standIns: Partial<Activities> = {}) => {

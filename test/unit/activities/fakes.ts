@@ -138,6 +138,7 @@ export async function fakeDeps(change: Partial<ActivityDeps> = {}) {
     trainingMemoryMb: 512,
     codeCommit: 'abc',
     requireLease: () => answer(undefined),
+    requireDrill: () => answer(undefined),
     isRunning: () => answer(true),
     ...change,
   } as unknown as ActivityDeps;

@@ -2,6 +2,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
 import type { OpenRollout } from '../../../activities/contract.ts';
 import type { RolloutRow } from '../../../db/ports.ts';
+import { DomainError } from '../../../domain/errors.ts';
 import { definition, fakeDeps } from './fakes.ts';
 
 const ask = (change: Partial<OpenRollout> = {}): OpenRollout => ({
@@ -63,6 +64,13 @@ describe('opening a rollout', () => {
     );
     const base = definition.rollout.blueGreen;
     expect(plan).toEqual({ ...base, minRequests: 3, limits: { ...base.limits, p95MsMax: 9 } });
+  });
+
+  it('opens nothing while recovery has to be proven first', async () => {
+    const refused = new DomainError('refused', 'No rollout begins now: no recovery drill has been made yet');
+    const { activities, state } = await fakeDeps({ requireDrill: () => Promise.reject(refused) });
+    expect(await refusal(activities.openRollout(ask()))).toMatchObject({ type: 'refused', nonRetryable: true });
+    expect(state.open).toBeNull();
   });
 
   it('makes one step of all at once', async () => {
