@@ -53,6 +53,7 @@ let shippedLsn: string;
 let lost: TestDatabase;
 const halt = new AbortController();
 const loss = new AbortController();
+const lostHolders: Promise<void>[] = [];
 const processes: WorkerProcess[] = [];
 const platforms = new Map<string, RunningServer>();
 const writers = new Map<string, { readonly east: Writer; readonly west: Writer }>();
@@ -90,7 +91,8 @@ function beginEast(name: string): Writer {
     sleep: (ms: number) => sleep(ms),
   };
   const until = name === ORDERLY ? halt.signal : AbortSignal.any([halt.signal, loss.signal]);
-  void holdRegion({ party, databaseUrl: () => eastUrl(name), tell: () => undefined, log: QUIET }, until);
+  const holding = holdRegion({ party, databaseUrl: () => eastUrl(name), tell: () => undefined, log: QUIET }, until);
+  if (name !== ORDERLY) lostHolders.push(holding);
   return writeOn(() => eastUrl(name));
 }
 
@@ -211,6 +213,8 @@ describe('a failover between two regions', () => {
     processes.push(first, second);
     await first.begin({ ...order, armed: true });
     loss.abort();
+    // A renewal that is under way ends: after the claim, it would be the orderly stop of a region that lives.
+    await Promise.all(lostHolders);
     const args = [{ confirm: 'west', reason: 'east is lost', requestedBy: 'test' }];
     const handles = new Map<string, WorkflowHandle<() => Promise<FailoverRegionResult>>>();
     for (const name of CASES) {
