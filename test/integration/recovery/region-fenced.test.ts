@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type WorkflowFailedError } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { createBackupActivities, type BackupDeps } from '../../../activities/backup-activities.ts';
 import { withFailures } from '../../../activities/failures.ts';
 import { createRestoreActivities } from '../../../activities/restore-activities.ts';
 import type { DrillActivities, RestoreActivities } from '../../../activities/restore-contract.ts';
@@ -111,6 +113,15 @@ describe('control writes in a group of regions', () => {
     expect(outcome.done).not.toContain('snapshotData');
     expect(openTarget).not.toHaveBeenCalled();
     expect(fence).not.toHaveBeenCalled();
+  });
+
+  it('let the nightly backup end well, and prune nothing', async () => {
+    const opened = vi.fn(() => Promise.resolve(new Map()));
+    const deps = { requireLease: platform.deps.requireLease, targets: opened } as unknown as BackupDeps;
+    const activities = createBackupActivities(deps);
+    const report = await new MockActivityEnvironment().run(() => activities.pruneBackups({ target: 'shared' }));
+    expect(report).toEqual({ removedSets: [], notes: [expect.stringContaining(`nothing is removed: ${OWNER}`)] });
+    expect(opened).not.toHaveBeenCalled();
   });
 
   it('are taken again with the lease', async () => {
