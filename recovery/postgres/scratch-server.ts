@@ -32,12 +32,12 @@ export interface ScratchServer {
 let shared: { readonly keeper: Keeper; users: number } | null = null;
 
 /** One keeper for all servers of this process: it begins with the first of them and is let go with the last. */
-function shareKeeper(logFile: string): { readonly keeper: Keeper; release(): void } {
+function shareKeeper(logFile: string): { readonly keeper: Keeper; readonly release: () => void } {
   const mine = (shared ??= { keeper: startKeeper(logFile), users: 0 });
   mine.users += 1;
   return {
     keeper: mine.keeper,
-    release() {
+    release: () => {
       mine.users -= 1;
       if (mine.users > 0) return;
       if (shared === mine) shared = null;
