@@ -1,9 +1,9 @@
 /** Retention of the log: what no set needs any more, and pieces that a whole segment has replaced. */
 import { unlessRefused } from '../../adapters/object-stores/unless-refused.ts';
 import { setTimeMs } from '../../domain/recovery/manifest.ts';
+import type { RetentionPolicy } from '../../domain/recovery/retention.ts';
 import { parseLsn } from '../postgres/lsn.ts';
 import type { WalPiece, WalStore } from '../postgres/wal-store.ts';
-import type { PruneOptions } from './prune-sets.ts';
 import type { FoundSet, VaultTarget } from './vault-target.ts';
 
 const DAY_MS = 86_400_000;
@@ -11,6 +11,14 @@ const DAY_MS = 86_400_000;
 const MAX_LSN = (1n << 64n) - 1n;
 /** Who wrote the segment removes its pieces at once; what is left an hour later was kept by a lock, or by a crash. */
 const REPLACED_AFTER_MS = 3_600_000;
+
+interface PruneWalOptions {
+  readonly policy: RetentionPolicy;
+  readonly nowMs: number;
+  /** Only says what would go. */
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Any moment of the last `daily` days can be restored; an older set brings back its own moment, with the log inside it.
@@ -20,7 +28,7 @@ const REPLACED_AFTER_MS = 3_600_000;
 export async function removeWal(
   target: VaultTarget,
   kept: readonly FoundSet[],
-  { policy, nowMs, dryRun, signal }: PruneOptions,
+  { policy, nowMs, dryRun, signal }: PruneWalOptions,
   notes: string[],
 ): Promise<number> {
   const sinceMs = nowMs - Math.max(policy.daily, policy.keepAllDays) * DAY_MS;
@@ -59,7 +67,7 @@ export async function removeWal(
 async function removePieces(
   wal: WalStore,
   loose: readonly WalPiece[],
-  { nowMs, dryRun, signal, asked }: Pick<PruneOptions, 'nowMs' | 'dryRun' | 'signal'> & { readonly asked: boolean },
+  { nowMs, dryRun, signal, asked }: Pick<PruneWalOptions, 'nowMs' | 'dryRun' | 'signal'> & { readonly asked: boolean },
 ): Promise<number> {
   let removed = 0;
   for (const piece of [...loose].sort((a, b) => a.atMs - b.atMs)) {
