@@ -37,9 +37,11 @@ export interface RegionStore {
 }
 
 export function createRegionStore(database: Database): RegionStore {
+  // A grant that a process sent before it died, and that arrives after a revocation for a later owner, changes nothing.
   const put = (region: string, epoch: number, until: string) => sql`
     insert into region_lease (id, region, epoch, valid_until) values (1, ${region}, ${epoch}, ${until}::timestamptz)
-    on conflict (id) do update set region = excluded.region, epoch = excluded.epoch, valid_until = excluded.valid_until`;
+    on conflict (id) do update set region = excluded.region, epoch = excluded.epoch, valid_until = excluded.valid_until
+    where region_lease.epoch <= excluded.epoch`;
   const state = (): Promise<RegionState> =>
     database.run(async (db) => {
       const found = await db.execute(sql`

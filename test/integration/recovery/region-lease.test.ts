@@ -68,6 +68,12 @@ describe('the lease in the database of a region', () => {
     expect(await store.state()).toMatchObject({ region: 'east', lease: { region: 'west', epoch: 4, validForMs: 0 } });
   });
 
+  it('takes no grant of the epoch before, sent by a process that died since', async () => {
+    const { atMs } = await store.now();
+    await store.grant({ region: 'east', epoch: 3 }, atMs + 60_000);
+    await expect(write()).rejects.toMatchObject({ message: 'region west owns epoch 4, not region east' });
+  });
+
   it('begins an epoch without the lease, and goes on alone when it leaves', async () => {
     const begun = await createRecoveryStore(database).beginEpoch({
       above: 3,

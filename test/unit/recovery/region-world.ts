@@ -56,7 +56,7 @@ export function createRegionWorld(plans: readonly RegionPlan[], storyMs: number)
   const releases = new Map<number, RegionRelease>();
   const grants: Grant[] = [];
   const violations: string[] = [];
-  const databases = plans.map((plan) => ({ untilMs: 0, clock: () => time.now() * (1 + plan.databaseDrift) }));
+  const databases = plans.map((plan) => ({ untilMs: 0, epoch: 0, clock: () => time.now() * (1 + plan.databaseDrift) }));
   const accepts = (i: number): boolean => {
     const database = databases[i];
     return database !== undefined && database.untilMs > database.clock();
@@ -133,15 +133,16 @@ export function createRegionWorld(plans: readonly RegionPlan[], storyMs: number)
         grant: async (claim, untilMs) => {
           await time.sleep(plan.fates[fates++ % plan.fates.length]?.beforeMs ?? 1);
           const database = databases[i];
-          if (database !== undefined) database.untilMs = untilMs;
+          if (database !== undefined && claim.epoch >= database.epoch)
+            Object.assign(database, { untilMs, epoch: claim.epoch });
           if (accepts(i)) grants.push({ region: name, epoch: claim.epoch, fromMs: time.now() });
           check(`a grant to ${name} in epoch ${String(claim.epoch)}`);
           await time.sleep(1, () => alive(life));
         },
-        revoke: async () => {
+        revoke: async ({ epoch }) => {
           await time.sleep(1, () => alive(life));
           const database = databases[i];
-          if (database !== undefined) database.untilMs = 0;
+          if (database !== undefined && epoch >= database.epoch) Object.assign(database, { untilMs: 0, epoch });
           return null;
         },
       }),
@@ -172,8 +173,13 @@ export function createRegionWorld(plans: readonly RegionPlan[], storyMs: number)
       regions.forEach((region, i) => {
         begin(region);
         for (const { atMs, forMs } of plans[i]?.crashes ?? []) {
-          time.at(atMs, () => (region.life += 1));
-          time.at(atMs + forMs, () => begin(region));
+          time.at(atMs, () => {
+            const life = (region.life += 1);
+            // One process at a time: whoever falls before it has begun again begins after the last fall.
+            time.at(atMs + forMs, () => {
+              if (region.life === life) begin(region);
+            });
+          });
         }
       });
       await time.run();
