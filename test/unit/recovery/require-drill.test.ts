@@ -24,7 +24,10 @@ describe('a rollout that needs a recovery drill first', () => {
     ['failed', [row('failed', 1), row('passed', 2)]],
   ])('is refused when %s', async (why, rows) => {
     const error: unknown = await asked(...rows).catch((e: unknown) => e);
-    expect(error).toMatchObject({ code: 'refused', problems: [{ allowed: [expect.stringContaining('backup drill')] }] });
+    expect(error).toMatchObject({
+      code: 'refused',
+      problems: [{ allowed: [expect.stringContaining('backup drill')] }],
+    });
     expect((error as Error).message).toContain(why);
   });
 });
