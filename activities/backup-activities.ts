@@ -10,7 +10,6 @@ import type { RetentionPolicy } from '../domain/recovery/retention.ts';
 import { verifyAndMark } from '../recovery/catalogue/keep-sets.ts';
 import type { DatabaseFacts } from '../recovery/vault/stage-database.ts';
 import { copyArtefacts } from '../recovery/vault/copy-artefacts.ts';
-import { SERVING_RATE_BYTES } from '../recovery/vault/pace.ts';
 import { pruneSets } from '../recovery/vault/prune-sets.ts';
 import { databaseBytes, stageDatabase } from '../recovery/vault/stage-database.ts';
 import { stageDefinitions, stageLogs, stageSealingKey } from '../recovery/vault/stage-platform.ts';
@@ -29,6 +28,8 @@ export interface BackupDeps {
   /** The file that webhooks are sealed with; `null`: it is given from outside. */
   readonly sealingKeyPath: string | null;
   readonly retention: RetentionPolicy;
+  /** Read in a second at most, so that predictions go on as ever. Default: as many as can be. */
+  readonly rateMaxBytes?: number;
   readonly softwareVersion: string;
   readonly settings: Readonly<Record<string, string | number | boolean | null>>;
   readonly keys: () => Promise<VaultKeys>;
@@ -96,7 +97,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
           signal,
           onProgress,
           nowMs,
-          rateMaxBytes: SERVING_RATE_BYTES,
+          ...(deps.rateMaxBytes === undefined ? {} : { rateMaxBytes: deps.rateMaxBytes }),
         });
         deps.onVerified(target, setId, problems.length === 0);
         return { problems, bytesRead, contentChecked };

@@ -92,6 +92,7 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
     databaseUrl,
     artefacts,
     stagingDir: backup.stagingDir,
+    rateMaxBytes: backup.rateMaxBytes,
     logDir: join(config.home, 'logs'),
     sealingKeyPath: config.webhooks.sealingKey === null ? config.webhooks.sealingKeyPath : null,
     retention: backup.retention,

@@ -1,10 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/**
- * What a backup reads at most while a platform serves. On two cores, packing and reading back at full speed take both of
- * them for seconds; at this rate a gigabyte takes a quarter of a minute, and half of one core.
- */
-export const SERVING_RATE_BYTES = 64 * 1024 * 1024;
 /** Shorter pauses than this are saved up: timers are not finer. */
 const PAUSE_MIN_MS = 5;
 

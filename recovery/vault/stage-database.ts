@@ -8,7 +8,6 @@ import { takeBaseBackup } from '../postgres/base-backup.ts';
 import { formatLsn } from '../postgres/lsn.ts';
 import { isForbidden } from '../postgres/slot-owner.ts';
 import { countRows, referencedArtefacts, withClient, type ReferencedArtefacts } from '../restore/check-restored.ts';
-import { SERVING_RATE_BYTES } from './pace.ts';
 import type { SetSink } from './set-sink.ts';
 import type { StagedSet } from './stage-set.ts';
 
@@ -24,6 +23,8 @@ export type DatabaseFacts = Pick<
 export interface StageDatabaseOptions {
   readonly databaseUrl: string;
   readonly artefacts: Pick<ArtefactStore, 'read'>;
+  /** Bytes of a physical copy that are read in a second at most. Default: as many as can be. */
+  readonly rateMaxBytes?: number;
   /** Hears why the copy is a logical one. */
   readonly onLogical?: (reason: string) => void;
 }
@@ -67,10 +68,11 @@ type CopiedDatabase = Omit<DatabaseFacts, 'digests' | 'golden'>;
 async function copyPhysical(
   set: StagedSet,
   sink: SetSink,
-  { databaseUrl }: StageDatabaseOptions,
+  { databaseUrl, rateMaxBytes }: StageDatabaseOptions,
 ): Promise<CopiedDatabase> {
+  const rateMaxKb = rateMaxBytes === undefined ? null : rateMaxBytes / 1024;
   const taken = await takeBaseBackup(
-    { databaseUrl, label: set.setId, rateMaxKb: SERVING_RATE_BYTES / 1024, signal: sink.signal },
+    { databaseUrl, label: set.setId, rateMaxKb, signal: sink.signal },
     async ({ name, stream }) => {
       await sink.add(`postgres/${name}`, stream);
     },
