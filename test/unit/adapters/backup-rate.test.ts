@@ -1,13 +1,12 @@
-import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { readBackupConfig } from '../../../adapters/backup-config.ts';
 
 const MB = 1024 * 1024;
 
 describe('what a backup reads in a second at most', () => {
-  it('follows the cores, and what is said', () => {
-    expect(readBackupConfig({}, '/home').rateMaxBytes).toBe(8 * availableParallelism() * MB);
-    expect(readBackupConfig({ SLUICE_BACKUP_RATE_MB: '' }, '/home').rateMaxBytes).toBe(8 * availableParallelism() * MB);
+  it('is 64 MB, or what is said', () => {
+    expect(readBackupConfig({}, '/home').rateMaxBytes).toBe(64 * MB);
+    expect(readBackupConfig({ SLUICE_BACKUP_RATE_MB: '' }, '/home').rateMaxBytes).toBe(64 * MB);
     expect(readBackupConfig({ SLUICE_BACKUP_RATE_MB: '100' }, '/home').rateMaxBytes).toBe(100 * MB);
   });
 
