@@ -1,6 +1,6 @@
 /**
  * Settings of glibc's allocator, read by it when a process starts. Left alone it takes freed blocks of up to 32 MB into
- * its heap, where what lives on between them keeps them: a backup of 1 GB left 200 MB so. Held at a size,
+ * its heap, where what lives on between them keeps them. Held at a size,
  * blocks above 64 KB go back to the system when they are freed. Other C libraries do not know the names.
  */
 export const STEADY_MEMORY = {
