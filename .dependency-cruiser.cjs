@@ -58,7 +58,7 @@ module.exports = {
           room('models'),
           room('adapters'),
           room('recovery'),
-          '^workflows/messages\\.ts$',
+          '^workflows/(restore-)?messages\\.ts$',
           npm,
         ],
         dependencyTypesNot: ['core', 'type-only'],

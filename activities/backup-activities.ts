@@ -1,4 +1,5 @@
 import { mkdir, statfs } from 'node:fs/promises';
+import type { ObjectStore } from '../adapters/object-stores/object-store.ts';
 import type { BackupTarget } from '../adapters/object-stores/parse-target.ts';
 import { requireUsable } from '../adapters/object-stores/require-usable.ts';
 import type { ArtefactStore } from '../domain/artefacts.ts';
@@ -73,20 +74,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
     uploadBackup: ({ target: name, ...run }) =>
       beating(`upload to ${name}`, async (signal, progress) => {
         const [{ target, vault }, set, keys] = await Promise.all([targetOf(name), staged(run), deps.keys()]);
-        const facts = await set.recall<DatabaseFacts>('database');
-        if (facts === null) throw new DomainError('internal', 'The set was not put together on this worker');
-        const { store } = vault;
-        const { artefacts, recipients } = { artefacts: deps.artefacts, recipients: keys.recipients };
-        const lockUntil = lockEnd(target.lockDays, Date.parse(run.startedAt));
-        const copied = await copyArtefacts({
-          ...{ store, artefacts, digests: facts.digests, recipients, signal },
-          ...{ lockUntil, extendLocks: true },
-        });
-        const options = { signal, lockUntil: lockUntil ?? null };
-        await uploadSet(store, set, { ...options, onProgress: progress });
-        const manifest = await manifestOf(deps, run, set, copied);
-        await publishManifest(store, manifest, keys.signer, options);
-        return { artefacts: copied.entries.length, uploadedArtefacts: copied.uploaded };
+        return upload(deps, run, { target, store: vault.store, set, keys, signal, progress });
       }),
     verifyBackup: ({ setId, target }) =>
       beating(`verify in ${target}`, async (signal, onProgress) => {
@@ -114,6 +102,35 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
       }),
     closeBackup: ({ setId }) => clearStaged(deps.stagingDir, setId, deps.nowMs()),
   };
+}
+
+interface Upload {
+  readonly target: BackupTarget;
+  readonly store: ObjectStore;
+  readonly set: StagedSet;
+  readonly keys: VaultKeys;
+  readonly signal: AbortSignal;
+  readonly progress: (bytes: number) => void;
+}
+
+/** Artefacts first, the manifest last: a set that can be seen is whole. */
+async function upload(deps: BackupDeps, run: BackupRun, { target, store, set, keys, signal, progress }: Upload) {
+  const facts = await set.recall<DatabaseFacts>('database');
+  if (facts === null) throw new DomainError('internal', 'The set was not put together on this worker');
+  const lockUntil = lockEnd(target.lockDays, Date.parse(run.startedAt));
+  const copied = await copyArtefacts({
+    store,
+    artefacts: deps.artefacts,
+    digests: facts.digests,
+    recipients: keys.recipients,
+    signal,
+    lockUntil,
+    extendLocks: true,
+  });
+  await uploadSet(store, set, { signal, lockUntil, onProgress: progress });
+  const manifest = await manifestOf(deps, run, set, copied);
+  await publishManifest(store, manifest, keys.signer, { signal, lockUntil });
+  return { artefacts: copied.entries.length, uploadedArtefacts: copied.uploaded };
 }
 
 /** Heartbeats with the bytes done so far. */

@@ -17,6 +17,16 @@ export function createRecoveryMetrics(registry: Registry, read: () => RecoverySt
     },
   });
   new Gauge({
+    name: 'backup_target_info',
+    help: 'A target that backup sets are written to; always 1',
+    labelNames: ['target'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name } of read()?.targets ?? []) this.set({ target: name }, 1);
+    },
+  });
+  new Gauge({
     name: 'wal_lag_seconds',
     help: 'How long a target has lacked the newest write-ahead log, by target',
     labelNames: ['target'],

@@ -1,5 +1,6 @@
 /** What the routes ask of the durable side; implemented on Temporal by `temporal-control-plane.ts`. */
 import type { RolloutSnapshot } from '../domain/rollout/state.ts';
+import type { RecoveryDrillInput } from '../workflows/restore-messages.ts';
 import type {
   BackupPlatformInput,
   RolloutApprovalInput,
@@ -71,6 +72,8 @@ export interface ControlPlane {
   /** One that runs already is joined. */
   startVerification(input: VerifyBackupInput): Promise<StartedWorkflow>;
   verification(input: VerifyBackupInput): Promise<BackupVerification>;
+  /** Of the named target, or of the first one. @throws DomainError `conflict` while one runs */
+  startDrill(input: RecoveryDrillInput): Promise<StartedWorkflow>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }

@@ -21,6 +21,7 @@ import type { BackupDesk } from './backups/backup-desk.ts';
 import { auditOperations } from './routes/audit.ts';
 import { backupOperations } from './routes/backups.ts';
 import { docsOperations } from './routes/docs.ts';
+import { drillOperations } from './routes/drills.ts';
 import { feedbackOperations } from './routes/feedback.ts';
 import { healthOperations } from './routes/health.ts';
 import { importVersionOperations } from './routes/import-version.ts';
@@ -133,7 +134,12 @@ function createOperations(
 function backupsOf({ desk, ...deps }: AppDeps): readonly Operation[] {
   return desk === undefined
     ? []
-    : [...backupOperations({ ...deps, desk }), ...restorePointOperations({ ...deps, desk })];
+    : [
+        // Before the one set: their path would fit that of a set.
+        ...drillOperations({ ...deps, desk }),
+        ...backupOperations({ ...deps, desk }),
+        ...restorePointOperations({ ...deps, desk }),
+      ];
 }
 
 /** Two parameters in one segment. */

@@ -29,6 +29,7 @@ export function deferControlPlane(load: () => Promise<LoadedControlPlane>): Defe
       startBackup: async (input) => (await loaded()).startBackup(input),
       startVerification: async (input) => (await loaded()).startVerification(input),
       verification: async (input) => (await loaded()).verification(input),
+      startDrill: async (input) => (await loaded()).startDrill(input),
       check: async () => (await loaded()).check(),
     },
     load: async () => {

@@ -11,6 +11,7 @@ import { createNotifier } from '../adapters/webhooks/create-notifier.ts';
 import { createSealer, readSealingKey } from '../adapters/webhooks/sealer.ts';
 import { createRegistry } from '../db/create-registry.ts';
 import type { Registry } from '../db/ports.ts';
+import type { RecoveryStore } from '../db/recovery-store.ts';
 import { deferBackupDesk } from './backups/backup-desk.ts';
 import { joinFleet } from './cluster/join-fleet.ts';
 import type { PrimaryCalls, ProcessCalls } from './cluster/calls.ts';
@@ -50,10 +51,10 @@ function connectWebhooks({ webhooks: settings }: Config, { webhooks }: Pick<Regi
   return { sealer, notifier, allowPrivate: settings.allowPrivate };
 }
 
-function connectBackups({ backup, home }: Config, databaseUrl: string) {
+function connectBackups({ backup, home }: Config, databaseUrl: string, recovery: RecoveryStore) {
   return deferBackupDesk(async () => {
     const { createBackupDesk } = await import('./backups/create-backup-desk.ts');
-    return createBackupDesk({ backup, home, databaseUrl, now: Date.now });
+    return createBackupDesk({ backup, home, databaseUrl, recovery, now: Date.now });
   });
 }
 
@@ -61,7 +62,7 @@ function connectBackups({ backup, home }: Config, databaseUrl: string) {
 function connectAll(config: Config, log: Log) {
   const { databaseUrl } = requireAddresses(config);
   const database = createRegistry(databaseUrl, { applicationName: 'sluice-api' });
-  const { registry, idempotency, region } = database;
+  const { registry, idempotency, region, recovery } = database;
   const temporal = connectControlPlane(config);
   const artefacts = createFolderArtefactStore(config.artefactDir);
   const metrics = createMetrics();
@@ -117,7 +118,7 @@ function connectAll(config: Config, log: Log) {
     checks,
     imports,
     webhooks,
-    desk: connectBackups(config, databaseUrl),
+    desk: connectBackups(config, databaseUrl, recovery),
     temporal,
     disconnect,
   };

@@ -1,4 +1,4 @@
-/** Backups as workflows: what the API and the command line start, and how a verification stands. */
+/** Backups and drills as workflows: what the API and the command line start, and how a verification stands. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DomainError } from '../domain/errors.ts';
@@ -11,6 +11,12 @@ import {
   type VerifyBackupInput,
   type VerifyBackupResult,
 } from '../workflows/messages.ts';
+import {
+  DRILL_WORKFLOW_ID,
+  RESTORE_WORKFLOWS,
+  type RecoveryDrillInput,
+  type RecoveryDrillResult,
+} from '../workflows/restore-messages.ts';
 import type { BackupVerification, ControlPlane } from './control-plane.ts';
 import { explainFailure, toDomainError } from './temporal-failures.ts';
 
@@ -20,7 +26,7 @@ const RUNNING = `WorkflowType = '${WORKFLOWS.backup}' AND ExecutionStatus = 'Run
 export function backupControl(
   call: <T>(work: (client: Client) => Promise<T>) => Promise<T>,
   taskQueue: string,
-): Pick<ControlPlane, 'startBackup' | 'startVerification' | 'verification'> {
+): Pick<ControlPlane, 'startBackup' | 'startVerification' | 'verification' | 'startDrill'> {
   const asked = <T>(work: (client: Client) => Promise<T>): Promise<T> =>
     call(work).catch((error: unknown) => {
       throw toDomainError(error);
@@ -33,6 +39,7 @@ export function backupControl(
     startBackup: (input) => asked(async (client) => started(await startBackup(client, taskQueue, input))),
     startVerification: (input) => asked(async (client) => started(await startVerification(client, taskQueue, input))),
     verification: (input) => asked((client) => readVerification(client, input)),
+    startDrill: (input) => asked(async (client) => started(await startDrill(client, taskQueue, input))),
   };
 }
 
@@ -61,6 +68,22 @@ export async function startBackup(client: Client, taskQueue: string, input: Back
 function alreadyRunning(workflowId: string, since: Date | null): DomainError {
   const when = since === null ? '' : ` since ${since.toISOString()}`;
   return new DomainError('conflict', `A backup is running${when} (${workflowId}); one at a time`);
+}
+
+/**
+ * Starts a drill. One at a time, whoever began it.
+ * @throws DomainError `conflict` while one runs
+ */
+export async function startDrill(client: Client, taskQueue: string, input: RecoveryDrillInput) {
+  try {
+    return await client.workflow.start<(input: RecoveryDrillInput) => Promise<RecoveryDrillResult>>(
+      RESTORE_WORKFLOWS.drill,
+      { workflowId: DRILL_WORKFLOW_ID, taskQueue, args: [input] },
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw new DomainError('conflict', `A drill is running (${DRILL_WORKFLOW_ID}); one at a time`);
+  }
 }
 
 /** Starts the verification of a set in one target; one that runs is joined. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { WorkflowFailedError } from '@temporalio/client';
 import { z } from 'zod';
 import { readConfig, type Config } from '../adapters/config.ts';
 import { connectTemporal, type TemporalClient } from '../adapters/temporal-client.ts';
@@ -7,8 +8,36 @@ import { CliError, EXIT } from './errors.ts';
 
 const stateFile = z.object({ temporal: z.object({ address: z.string() }) });
 
-/** The Temporal of TEMPORAL_ADDRESS, or of the platform that runs on this home. @throws CliError `unreachable` */
-export async function connectTemporalHere(): Promise<{ readonly temporal: TemporalClient; readonly config: Config }> {
+export interface TemporalHere {
+  readonly temporal: TemporalClient;
+  readonly config: Config;
+}
+
+/**
+ * Does `work` with the Temporal of TEMPORAL_ADDRESS, or of the platform that runs on this home. A workflow that it waits
+ * for and that fails is told by `failed`, from what it failed of.
+ * @throws CliError `unreachable`, or what `failed` makes
+ */
+export async function withTemporalHere<T>(
+  failed: (cause: Error | undefined) => CliError,
+  work: (here: TemporalHere) => Promise<T>,
+): Promise<T> {
+  const here = await connectTemporalHere();
+  try {
+    return await work(here);
+  } catch (error) {
+    throw error instanceof WorkflowFailedError ? failed(error.cause) : error;
+  } finally {
+    await here.temporal.close();
+  }
+}
+
+/** As the workflow itself says it. */
+export function workflowFailed(what: string): (cause: Error | undefined) => CliError {
+  return (cause) => new CliError(EXIT.failed, 'failed', cause?.message ?? `The ${what} failed`);
+}
+
+async function connectTemporalHere(): Promise<TemporalHere> {
   const config = readConfig();
   const temporalAddress = config.temporalAddress ?? (await temporalAddressHere(config.home));
   if (temporalAddress === null) {

@@ -13,6 +13,7 @@ import { createKeyStore } from './key-store.ts';
 import { createModelStore } from './model-store.ts';
 import type { Registry } from './ports.ts';
 import { createRecordStore } from './record-store.ts';
+import { createRecoveryStore, type RecoveryStore } from './recovery-store.ts';
 import { createRegionStore, type RegionStore } from './region-store.ts';
 import { createRolloutStore } from './rollout-store.ts';
 import { createRoutingStore } from './routing-store.ts';
@@ -29,6 +30,8 @@ export interface OpenRegistry {
   readonly idempotency: IdempotencyStore;
   /** What the regions agreed on, as this database knows it. */
   readonly region: RegionStore;
+  /** Drills that were made, and in which life the platform is. */
+  readonly recovery: RecoveryStore;
   /** Ends the connections and the listening; statements under way get 5 s. */
   close(): Promise<void>;
 }
@@ -52,6 +55,11 @@ export function createRegistry(databaseUrl: string, options: RegistryOptions = {
     controls: createControlStore(database),
     webhooks: createWebhookStore(database),
   };
-  const region = createRegionStore(database);
-  return { registry, idempotency: createIdempotencyStore(database), region, close: () => database.close() };
+  return {
+    registry,
+    idempotency: createIdempotencyStore(database),
+    region: createRegionStore(database),
+    recovery: createRecoveryStore(database),
+    close: () => database.close(),
+  };
 }

@@ -51,7 +51,7 @@ async function work(config: Config, log: Logger, stopped: AbortSignal): Promise<
     now: Date.now,
   });
   const requireLease = (): Promise<void> => database.region.requireLease();
-  const restores = createRestores({ config, databaseUrl, temporal, log });
+  const restores = createRestores({ config, databaseUrl, temporal, requireLease, log });
   const activities = createActivities({
     registry: database.registry,
     artefacts: createFolderArtefactStore(config.artefactDir),

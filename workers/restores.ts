@@ -9,7 +9,6 @@ import { openObjectStore } from '../adapters/object-stores/open-object-store.ts'
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { createDatabase } from '../db/connect.ts';
 import { createRecoveryStore, type DrillRow } from '../db/recovery-store.ts';
-import { createRegionStore } from '../db/region-store.ts';
 import { DomainError } from '../domain/errors.ts';
 import { requireDrill } from '../recovery/drill/require-drill.ts';
 import { loadVaultKeys } from '../recovery/vault/vault-keys.ts';
@@ -20,6 +19,8 @@ export interface RestoresOptions {
   readonly config: Config;
   readonly databaseUrl: string;
   readonly temporal: TemporalClient;
+  /** @throws DomainError `fenced` where another region owns the epoch */
+  readonly requireLease: () => Promise<void>;
   readonly log: Logger;
 }
 
@@ -36,17 +37,17 @@ export interface Restores {
   readonly close: () => Promise<void>;
 }
 
-export function createRestores({ config, databaseUrl, temporal, log }: RestoresOptions): Restores {
+export function createRestores(options: RestoresOptions): Restores {
+  const { config, databaseUrl, temporal, requireLease, log } = options;
   const database = createDatabase(databaseUrl, { applicationName: 'sluice-recovery', poolConnectionsMax: 2 });
   const recovery = createRecoveryStore(database);
-  const region = createRegionStore(database);
   const readable = config.backup.keys.recipients.length === 0 || config.backup.keys.identityFile !== null;
   const drilled = config.backup.targets.length > 0 && readable;
   const activities = createRestoreActivities({
     home: config.home,
     artefactDir: config.artefactDir,
     recovery,
-    requireLease: () => region.requireLease(),
+    requireLease,
     openTarget: targetOpener(config),
     stopDatabase: stopEmbeddedDatabase(config.home),
     terminateWriters: terminateWriters(temporal),

@@ -45,7 +45,7 @@ export interface PutOptions extends CallOptions {
   /** Of the whole content; another one fails with `artefactCorrupt`, and nothing is stored. */
   readonly sha256?: Digest;
   /** Nobody, not even the owner of the credentials, can change it before; where the store has locks. */
-  readonly lockUntil?: Date;
+  readonly lockUntil?: Date | undefined;
   /** Bytes taken up so far: for heartbeats. */
   readonly onProgress?: (bytes: number) => void;
 }

@@ -1,22 +1,25 @@
 import type { BackupConfig } from '../../adapters/backup-config.ts';
+import type { RecoveryStore } from '../../db/recovery-store.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { isSetId } from '../../domain/recovery/manifest.ts';
 import { readBackupStatus } from '../../recovery/catalogue/backup-status.ts';
 import { holdInAll } from '../../recovery/catalogue/keep-sets.ts';
 import { holderOf, listSets, showSet } from '../../recovery/catalogue/list-sets.ts';
 import { createRestorePoint, listPoints, requirePointName } from '../../recovery/catalogue/restore-points.ts';
-import { openVaults, type OpenedVault } from '../../recovery/vault/open-vaults.ts';
+import { chooseTargets, openVaults, type OpenedVault } from '../../recovery/vault/open-vaults.ts';
 import type { BackupDesk } from './backup-desk.ts';
 
 export interface BackupDeskOptions {
   readonly backup: Pick<BackupConfig, 'targets' | 'credentials' | 'keys'>;
   readonly home: string;
   readonly databaseUrl: string;
+  readonly recovery: Pick<RecoveryStore, 'drills'>;
   readonly now: () => number;
 }
 
 /** The catalogue of the configured targets, opened for each call: nothing of a target is kept in the process. */
-export function createBackupDesk({ backup, home, databaseUrl, now }: BackupDeskOptions): BackupDesk {
+export function createBackupDesk(options: BackupDeskOptions): BackupDesk {
+  const { backup, home, databaseUrl, recovery, now } = options;
   const within = async <T>(
     target: string | undefined,
     work: (vaults: readonly [OpenedVault, ...OpenedVault[]]) => Promise<T>,
@@ -41,6 +44,8 @@ export function createBackupDesk({ backup, home, databaseUrl, now }: BackupDeskO
       requirePointName(name);
       return within(undefined, (vaults) => createRestorePoint(vaults, databaseUrl, name));
     },
+    requireTarget: (target) => Promise.resolve(target).then((name) => chooseTargets(backup.targets, name)[0].name),
+    drills: (limit) => recovery.drills(limit),
   };
 }
 

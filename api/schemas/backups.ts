@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { DRILL_OUTCOMES } from '../../db/recovery-schema.ts';
 import { LOG_STATES } from '../../domain/recovery/log-state.ts';
 import { SET_KINDS } from '../../domain/recovery/manifest.ts';
 import { optional } from './optional.ts';
@@ -109,3 +110,23 @@ export const pointSchema = z
   })
   .openapi('RestorePoint');
 export const pointListSchema = z.strictObject({ points: z.array(pointSchema) });
+
+export const drillBodySchema = z.strictObject({ target: optional(targetSchema) }).openapi('StartDrill');
+export const drillsQuery = z.strictObject({ limit: limitQuery });
+export const drillListSchema = z.strictObject({
+  drills: z.array(
+    z
+      .strictObject({
+        id: z.string(),
+        target: z.string().openapi({ description: 'Address of what was restored from' }),
+        set_id: setIdSchema.nullable(),
+        outcome: z.enum(DRILL_OUTCOMES),
+        started_at: timestampSchema,
+        finished_at: timestampSchema.nullable(),
+        restore_ms: z.number().nullable().openapi({ description: 'From the order until all was restored and checked' }),
+        loss_ms: z.number().nullable().openapi({ description: 'Age of the newest change that came back' }),
+        failure: z.string().nullable(),
+      })
+      .openapi('Drill'),
+  ),
+});

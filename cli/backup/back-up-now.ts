@@ -1,17 +1,15 @@
-import { WorkflowFailedError } from '@temporalio/client';
 import { startBackup } from '../../api/temporal-backups.ts';
 import { BACKUP_WORKFLOW_ID, type BackupPlatformResult } from '../../workflows/messages.ts';
-import { CliError, EXIT, type ExitCode } from '../errors.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
-import { connectTemporalHere } from '../temporal-here.ts';
+import { withTemporalHere, workflowFailed } from '../temporal-here.ts';
 import type { BackupOptions } from './options.ts';
 
 /** Starts a backup on this machine's platform (or the one of TEMPORAL_ADDRESS), and waits for it. */
 export async function backUpNow(session: Session, options: BackupOptions): Promise<ExitCode> {
-  const { temporal, config } = await connectTemporalHere();
-  try {
-    const label = options.label === undefined ? {} : { label: options.label };
-    const input = { requestedBy: 'cli', ...label };
+  const label = options.label === undefined ? {} : { label: options.label };
+  const input = { requestedBy: 'cli', ...label };
+  return withTemporalHere(workflowFailed('backup'), async ({ temporal, config }) => {
     const handle = await temporal.call((client) => startBackup(client, config.taskQueue, input));
     if (options.wait === false) {
       const started = { workflow_id: BACKUP_WORKFLOW_ID, run_id: handle.firstExecutionRunId };
@@ -20,13 +18,7 @@ export async function backUpNow(session: Session, options: BackupOptions): Promi
     }
     if (!session.json) session.terminal.note('Copying, sending and reading back...');
     return report(session, await handle.result());
-  } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error;
-    const { cause } = error;
-    throw new CliError(EXIT.failed, 'failed', cause instanceof Error ? cause.message : 'The backup failed');
-  } finally {
-    await temporal.close();
-  }
+  });
 }
 
 function report(session: Session, result: BackupPlatformResult): ExitCode {

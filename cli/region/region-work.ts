@@ -1,6 +1,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Client, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { readConfig, type Config } from '../../adapters/config.ts';
 import { openObjectStore } from '../../adapters/object-stores/open-object-store.ts';
 import type { RegionConfig } from '../../adapters/region-config.ts';
@@ -24,10 +25,12 @@ import { CliError, EXIT, type ExitCode } from '../errors.ts';
 import type { RegionOptions } from './options.ts';
 import { requireTyped } from '../restore/options.ts';
 import type { Session } from '../session.ts';
-import { connectTemporalHere } from '../temporal-here.ts';
+import { withTemporalHere, workflowFailed } from '../temporal-here.ts';
 
 /** The status of a process that lives is younger. */
 const STATUS_FRESH_MS = 10_000;
+
+type FailingOver = (input: FailoverRegionInput) => Promise<FailoverRegionResult>;
 
 function regionConfig(): { readonly config: Config; readonly region: RegionConfig } {
   const config = readConfig();
@@ -83,21 +86,10 @@ export async function failover(session: Session, options: RegionOptions): Promis
     options.confirm,
     `Region ${region.region} would take over from the one that owns the epoch`,
   );
-  const { temporal } = await connectTemporalHere();
-  try {
-    const reason = options.reason === undefined ? {} : { reason: options.reason };
-    const handle = await temporal
-      .call((client) =>
-        client.workflow.start<(input: FailoverRegionInput) => Promise<FailoverRegionResult>>(FAILOVER_WORKFLOW, {
-          workflowId: FAILOVER_WORKFLOW_ID,
-          taskQueue: regionTaskQueue(config.taskQueue),
-          args: [{ confirm: region.region, requestedBy: 'cli', ...reason }],
-        }),
-      )
-      .catch((error: unknown) => {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        throw new CliError(EXIT.refused, 'conflict', 'A failover runs already', { hint: 'sluice region status' });
-      });
+  const reason = options.reason === undefined ? {} : { reason: options.reason };
+  const input = { confirm: region.region, requestedBy: 'cli', ...reason };
+  return withTemporalHere(workflowFailed('failover'), async ({ temporal }) => {
+    const handle = await temporal.call((client) => start(client, regionTaskQueue(config.taskQueue), input));
     if (options.wait === false) {
       session.answer({ workflow_id: FAILOVER_WORKFLOW_ID, run_id: handle.firstExecutionRunId }, [
         `The failover runs as the workflow ${FAILOVER_WORKFLOW_ID}`,
@@ -107,12 +99,20 @@ export async function failover(session: Session, options: RegionOptions): Promis
     const result = await handle.result();
     session.answer(result, reportLines(result));
     return result.trafficProblem === null ? EXIT.ok : EXIT.failed;
+  });
+}
+
+async function start(
+  client: Client,
+  taskQueue: string,
+  input: FailoverRegionInput,
+): Promise<WorkflowHandleWithFirstExecutionRunId<FailingOver>> {
+  try {
+    const workflowId = FAILOVER_WORKFLOW_ID;
+    return await client.workflow.start<FailingOver>(FAILOVER_WORKFLOW, { workflowId, taskQueue, args: [input] });
   } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error;
-    const { cause } = error;
-    throw new CliError(EXIT.failed, 'failed', cause instanceof Error ? cause.message : 'The failover failed');
-  } finally {
-    await temporal.close();
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw new CliError(EXIT.refused, 'conflict', 'A failover runs already', { hint: 'sluice region status' });
   }
 }
 

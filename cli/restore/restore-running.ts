@@ -1,4 +1,4 @@
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { basename } from 'node:path';
 import { lastHeartbeat } from '../../api/temporal-heartbeat.ts';
@@ -14,7 +14,7 @@ import {
 } from '../../workflows/restore-messages.ts';
 import { CliError, EXIT, UsageError, type ExitCode } from '../errors.ts';
 import type { Session } from '../session.ts';
-import { connectTemporalHere } from '../temporal-here.ts';
+import { withTemporalHere } from '../temporal-here.ts';
 import { watch } from '../wait.ts';
 import { requireTyped, type RestoreCommandOptions } from './options.ts';
 import { reportLines, STAGE_TEXTS } from './report-lines.ts';
@@ -38,8 +38,7 @@ export async function restoreRunning(
     ]);
   }
   requireTyped(basename(home), options.confirm, `A platform runs on ${home}, and its database would be replaced`);
-  const { temporal, config } = await connectTemporalHere();
-  try {
+  return withTemporalHere(failed, async ({ temporal, config }) => {
     const input = { to: options.to, target: options.target ?? null, confirm: RESTORE_CONFIRMATION, requestedBy: 'cli' };
     const handle = await temporal.call((client) => start(client, config.taskQueue, input));
     await follow(session, temporal, handle);
@@ -52,12 +51,7 @@ export async function restoreRunning(
       'Next: sluice backup now',
     ]);
     return EXIT.ok;
-  } catch (error) {
-    if (!(error instanceof WorkflowFailedError)) throw error;
-    throw failed(error);
-  } finally {
-    await temporal.close();
-  }
+  });
 }
 
 async function start(
@@ -108,8 +102,8 @@ async function look(temporal: TemporalClient, handle: WorkflowHandle<Restoring>)
   }, LOOK_TIMEOUT_MS);
 }
 
-function failed({ cause }: WorkflowFailedError): CliError {
-  const message = cause instanceof Error ? cause.message : 'The restore failed';
+function failed(cause: Error | undefined): CliError {
+  const message = cause?.message ?? 'The restore failed';
   const code = (cause as { type?: string | null } | undefined)?.type ?? 'failed';
   const refused = ['refused', 'fenced', 'notFound', 'invalidInput', 'conflict'].includes(code);
   const hint = 'The platform goes on as it was';

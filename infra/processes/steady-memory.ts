@@ -1,7 +1,7 @@
 /**
  * Settings of glibc's allocator, read by it when a process starts. Left alone it takes freed blocks of up to 32 MB into
- * its heap, where what lives on between them keeps them. Held at a size,
- * blocks above 64 KB go back to the system when they are freed. Other C libraries do not know the names.
+ * its heap, where what lives on between them keeps them. Held at a size, blocks above 64 KB go back to the system when
+ * they are freed. Other C libraries do not know the names.
  */
 export const STEADY_MEMORY = {
   MALLOC_MMAP_THRESHOLD_: '65536',

@@ -38,10 +38,7 @@ export function createObjectWalStore(
 ): WalStore {
   const prefix = walPrefix(systemId);
   /** A set needs the log that is written after it was begun: locked for as many days from then on, it outlasts the set. */
-  const lock = (): { readonly lockUntil?: Date } => {
-    const lockUntil = lockEnd(lockDays, nowMs());
-    return lockUntil === undefined ? {} : { lockUntil };
-  };
+  const lock = () => ({ lockUntil: lockEnd(lockDays, nowMs()) });
   const put = async (key: string, bytes: Uint8Array): Promise<void> => {
     const sealed = await codec.seal(key, bytes);
     try {

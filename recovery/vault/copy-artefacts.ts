@@ -94,7 +94,7 @@ async function upload(
     },
   );
   try {
-    await store.put(key, content, { ifNoneMatch: '*', signal, ...(lockUntil === undefined ? {} : { lockUntil }) });
+    await store.put(key, content, { ifNoneMatch: '*', signal, lockUntil });
     return true;
   } catch (error) {
     // Another backup was faster; the content follows from the key.

@@ -19,13 +19,7 @@ export async function openVaults(
   { targets, credentials, keys: settings }: Pick<BackupConfig, 'targets' | 'credentials' | 'keys'>,
   wanted?: string,
 ): Promise<readonly [OpenedVault, ...OpenedVault[]]> {
-  const chosen = targets.filter(({ name }) => wanted === undefined || name === wanted);
-  if (chosen.length === 0) {
-    const what = wanted === undefined ? 'No backup target is configured' : `No backup target is called ${wanted}`;
-    throw new DomainError('notFound', what, [
-      { field: 'target', message: 'is not configured', allowed: targets.map(({ name }) => name) },
-    ]);
-  }
+  const chosen = chooseTargets(targets, wanted);
   const keys = await loadVaultKeys(settings);
   const opened = await Promise.all(
     chosen.map(async (target) => {
@@ -34,4 +28,16 @@ export async function openVaults(
     }),
   );
   return opened as [OpenedVault, ...OpenedVault[]];
+}
+
+type Targets = BackupConfig['targets'];
+
+/** @throws DomainError `notFound` with the names there are */
+export function chooseTargets(targets: Targets, wanted?: string): readonly [Targets[number], ...Targets[number][]] {
+  const [first, ...others] = targets.filter(({ name }) => wanted === undefined || name === wanted);
+  if (first !== undefined) return [first, ...others];
+  const what = wanted === undefined ? 'No backup target is configured' : `No backup target is called ${wanted}`;
+  throw new DomainError('notFound', what, [
+    { field: 'target', message: 'is not configured', allowed: targets.map(({ name }) => name) },
+  ]);
 }

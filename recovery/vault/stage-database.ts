@@ -106,7 +106,7 @@ export interface References {
 export async function readReferences({
   databaseUrl,
   artefacts,
-}: Omit<StageDatabaseOptions, 'onLogical'>): Promise<References> {
+}: Pick<StageDatabaseOptions, 'databaseUrl' | 'artefacts'>): Promise<References> {
   const referenced = await referencedArtefacts(databaseUrl);
   const manifests = await readManifests(artefacts, referenced);
   const files = filesOf([...manifests.values()]);

@@ -8,8 +8,8 @@ import type { StagedSet } from './stage-set.ts';
 
 export interface UploadOptions {
   readonly signal: AbortSignal;
-  /** Until when the store is asked to lock what is written; `null`: no lock. */
-  readonly lockUntil: Date | null;
+  /** Until when the store is asked to lock what is written; default: no lock. */
+  readonly lockUntil?: Date | undefined;
   readonly onProgress: (storedBytes: number) => void;
 }
 
@@ -25,7 +25,7 @@ export async function uploadSet(store: ObjectStore, staged: StagedSet, options: 
         ifNoneMatch: '*',
         signal,
         onProgress: (bytes) => onProgress(before + bytes),
-        ...(lockUntil === null ? {} : { lockUntil }),
+        lockUntil,
       });
     }
     before += file.storedBytes;
@@ -51,7 +51,7 @@ export async function publishManifest(
   const bytes = signManifest(manifest, signer);
   const key = manifestKey(manifest.setId);
   try {
-    await store.put(key, once(bytes), { ifNoneMatch: '*', signal, ...(lockUntil === null ? {} : { lockUntil }) });
+    await store.put(key, once(bytes), { ifNoneMatch: '*', signal, lockUntil });
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'conflict') throw error;
     // The answer to an earlier attempt was lost.

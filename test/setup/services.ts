@@ -20,7 +20,7 @@ declare module 'vitest' {
 const HOMES = fileURLToPath(new URL('../../.sluice-test/', import.meta.url));
 
 export default async function services(project: TestProject): Promise<() => Promise<void>> {
-  const home = join(HOMES, `services-${String(process.pid)}`);
+  const home = join(HOMES, `services-${project.name}-${String(process.pid)}`);
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true });
   const keeper = startKeeper(join(home, 'logs', 'keeper.log'));

@@ -55,7 +55,7 @@ export async function backUpTo(
   const artefacts = createFolderArtefactStore(artefactDir);
   const digests = await artefactsNamedBy(databaseUrl, artefacts);
   const copied = await copyArtefacts({ store: target.store, artefacts, digests, recipients, signal });
-  await uploadSet(target.store, staged, { signal, lockUntil: null, onProgress: () => undefined });
+  await uploadSet(target.store, staged, { signal, onProgress: () => undefined });
   const manifest: BackupManifest = {
     kind: MANIFEST_KIND,
     formatVersion: MANIFEST_FORMAT_VERSION,
@@ -84,7 +84,7 @@ export async function backUpTo(
     compression: staged.compression,
     golden: [],
   };
-  await publishManifest(target.store, manifest, keys.signer, { signal, lockUntil: null });
+  await publishManifest(target.store, manifest, keys.signer, { signal });
   await staged.clear();
   return manifest;
 }

@@ -8,7 +8,6 @@ import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createFolderStore } from '../../../adapters/object-stores/folder-store.ts';
 import { createWebhookSecret, signedHeaders } from '../../../adapters/webhooks/signature.ts';
-import { migrate } from '../../../db/migrate.ts';
 import { postgresBase } from '../../../infra/embedded/postgres-cluster.ts';
 import { holdRegion } from '../../../recovery/region/hold-region.ts';
 import { ownDatabaseUrl } from '../../../recovery/region/own-database.ts';
@@ -18,12 +17,12 @@ import { seedCopy } from '../../../recovery/region/warm-copy.ts';
 import { createWalCodec } from '../../../recovery/vault/wal-codec.ts';
 import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
 import { FAILOVER_WORKFLOW, type FailoverRegionResult } from '../../../workflows/failover-messages.ts';
-import { createTestDatabase, type TestDatabase } from '../../setup/database.ts';
 import { waitFor } from '../../support/platform.ts';
 import { query } from '../../support/query.ts';
 import { quiet } from '../../workflow/environment.ts';
 import type { FailoverCase, FailoverWorkerOrder } from './failover-worker.ts';
 import { prepareWorker, startWorld, writeOn, type WorkerProcess, type World, type Writer } from './failover-world.ts';
+import { createLostRegions, type LostRegions } from './lost-regions.ts';
 import { backUp, createPlatformWorld, type PlatformWorld } from './platform-world.ts';
 import {
   remove,
@@ -41,6 +40,7 @@ const KILLED = ['claimed', 'promoted', 'handedOver', 'proving', 'calling'];
 const CASES = ['whole', ...KILLED];
 /** The region before lives on in this one and stops in order; in the others it is lost. */
 const ORDERLY = 'claimed';
+const LOST = CASES.filter((name) => name !== ORDERLY);
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const SECRET = createWebhookSecret();
 
@@ -50,7 +50,7 @@ let outside: World;
 let client: Client;
 let order: FailoverWorkerOrder;
 let shippedLsn: string;
-let lost: TestDatabase;
+let lost: LostRegions;
 const halt = new AbortController();
 const loss = new AbortController();
 const lostHolders: Promise<void>[] = [];
@@ -61,12 +61,8 @@ const points = new Set<string>();
 let proves = false;
 
 const homeOf = (name: string): string => join(order.dir, name, 'home');
-const eastUrl = (name: string): string => {
-  if (name === ORDERLY) return world.running.server.databaseUrl;
-  const url = new URL(lost.databaseUrl);
-  url.pathname += `_${name.toLowerCase()}`;
-  return url.href;
-};
+const eastUrl = (name: string): string =>
+  name === ORDERLY ? world.running.server.databaseUrl : lost.databaseUrl(name);
 
 function hookOf(name: string): FailoverCase {
   const webhook = { kind: 'webhook', url: `${outside.origin}/${name}/hook`, secret: SECRET } as const;
@@ -116,27 +112,11 @@ async function superviseWest(name: string): Promise<void> {
   writeFileSync(join(home, 'run', 'platform.json'), JSON.stringify({ api: { url: `${outside.origin}/${name}` } }));
 }
 
-async function makeLostRegions(): Promise<void> {
-  lost = await createTestDatabase();
-  await migrate(lost.databaseUrl);
-  await query(
-    lost.databaseUrl,
-    `insert into models(name, definition, definition_digest) values ('tiny', '{}', 'd');
-     insert into model_versions(model, version, status, algorithm, artefact_digest, manifest_digest, signature, evaluation,
-       lineage, registered_by_run) values ('tiny', 1, 'accepted', 'a', 'd', 'd', '{}', '{}', '{}', 'run');
-     insert into model_aliases(model, alias, version, updated_by) values ('tiny', 'champion', 1, 't');`,
-  );
-  const template = new URL(lost.databaseUrl).pathname.slice(1);
-  for (const name of CASES)
-    if (name !== ORDERLY)
-      await query(inject('DATABASE_URL'), `create database ${template}_${name.toLowerCase()} template ${template}`);
-}
-
 describe('a failover between two regions', () => {
   beforeAll(async () => {
     quiet();
     const bundle = bundleWorkflows(new DefaultLogger('ERROR'));
-    [world] = await Promise.all([createPlatformWorld(), makeLostRegions()]);
+    [world, lost] = await Promise.all([createPlatformWorld(), createLostRegions(LOST)]);
     outside = await startWorld({
       isReady: (name) => {
         if (name !== 'proving') return true;
@@ -183,7 +163,7 @@ describe('a failover between two regions', () => {
       execFileSync('cp', ['-a', seed, join(postgresBase(homeOf(name)).base, 'data.standby')]);
       void superviseWest(name);
     }
-    for (const name of CASES) if (name !== ORDERLY) writers.set(name, beginWriting(name));
+    for (const name of LOST) writers.set(name, beginWriting(name));
     await running.query(`insert into notes(body) select 'second' from generate_series(1, 50)`);
     await untilShipped(running, shipping);
     const [log] = await running.query<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn');
@@ -198,12 +178,6 @@ describe('a failover between two regions', () => {
     await Promise.all([...writers.values()].flatMap(({ east, west }) => [east.stop(), west.stop()]));
     await Promise.allSettled([shipping.stop(), client.connection.close(), outside.close()]);
     await Promise.allSettled([world.running, ...platforms.values()].map((server) => server.stop()));
-    for (const name of CASES)
-      if (name !== ORDERLY)
-        await query(
-          inject('DATABASE_URL'),
-          `drop database if exists ${new URL(eastUrl(name)).pathname.slice(1)} with (force)`,
-        );
     await lost.drop();
     remove(world.folder);
   });

@@ -4,6 +4,7 @@ import { migrate } from '../../../db/migrate.ts';
 import { createRecoveryStore } from '../../../db/recovery-store.ts';
 import { createRegionStore, type RegionStore } from '../../../db/region-store.ts';
 import { createTestDatabase, type TestDatabase } from '../../setup/database.ts';
+import { insertServedModel } from '../../support/insert-served-model.ts';
 import { query } from '../../support/query.ts';
 
 let place: TestDatabase;
@@ -17,13 +18,7 @@ beforeAll(async () => {
   await migrate(place.databaseUrl);
   database = createDatabase(place.databaseUrl);
   store = createRegionStore(database);
-  await query(
-    place.databaseUrl,
-    `insert into models(name, definition, definition_digest) values ('m', '{}', 'd');
-     insert into model_versions(model, version, status, algorithm, artefact_digest, manifest_digest, signature, evaluation,
-       lineage, registered_by_run) values ('m', 1, 'accepted', 'a', 'd', 'd', '{}', '{}', '{}', 'run');
-     insert into model_aliases(model, alias, version, updated_by) values ('m', 'champion', 1, 't');`,
-  );
+  await insertServedModel(place.databaseUrl, 'm');
 });
 afterAll(async () => {
   await database.close();

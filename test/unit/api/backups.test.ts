@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createBackupDesk } from '../../../api/backups/create-backup-desk.ts';
 import { writeRecoveryStatus } from '../../../adapters/recovery-status.ts';
+import type { DrillRow } from '../../../db/recovery-store.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import type { BackupManifest } from '../../../domain/recovery/manifest.ts';
 import { markVerified } from '../../../recovery/vault/mark-set.ts';
@@ -15,6 +17,7 @@ const nowMs = Date.now();
 let world: VaultWorld;
 let physical: BackupManifest;
 let logical: BackupManifest;
+let drills: readonly DrillRow[];
 let app: Awaited<ReturnType<typeof createTestApp>>;
 
 beforeEach(async () => {
@@ -22,6 +25,7 @@ beforeEach(async () => {
   physical = await backUpTo(world, files, [], nowMs - 2 * DAY_MS);
   logical = await backUpTo(world, files, [], nowMs - DAY_MS, { setKind: 'logical', label: 'rows' });
   await markVerified(world.target.store, physical.setId, nowMs, {});
+  drills = [drill(physical.setId, 'passed', 900, {}), drill(null, 'failed', null, { failure: 'no set' })];
   const folder = { kind: 'folder', name: 'near', dir: join(world.dir, 'target'), lockDays: null } as const;
   const keys = {
     recipients: world.keys.recipients,
@@ -33,11 +37,32 @@ beforeEach(async () => {
     backup: { targets: [folder], credentials: {} as never, keys },
     home: world.dir,
     databaseUrl: 'postgres://nowhere',
+    recovery: { drills: (limit) => Promise.resolve(drills.slice(0, limit)) },
     now: () => nowMs,
   });
   app = await createTestApp({ desk });
 });
 afterEach(() => world.end());
+
+const drill = (
+  setId: string | null,
+  outcome: DrillRow['outcome'],
+  restoreMs: number | null,
+  details: DrillRow['details'],
+): DrillRow => {
+  const at = new Date(nowMs);
+  return {
+    id: randomUUID(),
+    target: 'file:///near',
+    setId,
+    outcome,
+    startedAt: at,
+    finishedAt: at,
+    restoreMs,
+    lossMs: null,
+    details,
+  };
+};
 
 describe('the routes of backups', () => {
   it('list the sets of each target with the moments they bring back', async () => {
@@ -95,6 +120,30 @@ describe('the routes of backups', () => {
     expect((await app.call('POST', '/backups')).status).toBe(409);
     expect((await app.call('POST', '/backups', { key: 'monitor' })).status).toBe(403);
     expect((await app.call('POST', '/backups', { body: { lable: 'x' } })).status).toBe(422);
+  });
+
+  it('list drills, and start one of a target that there is', async () => {
+    const { json } = await app.call('GET', '/backups/drills', { key: 'monitor' });
+    const [passed, failed] = (json as { drills: unknown[] }).drills;
+    expect(passed).toMatchObject({ outcome: 'passed', set_id: physical.setId, restore_ms: 900, failure: null });
+    expect(failed).toMatchObject({ outcome: 'failed', set_id: null, restore_ms: null, failure: 'no set' });
+    expect((await app.call('GET', '/backups/drills?limit=1')).json.drills).toHaveLength(1);
+    expect(await app.call('POST', '/backups/drills')).toMatchObject({
+      status: 202,
+      json: { workflow_id: 'drill/platform' },
+    });
+    expect(app.control.startDrill).toHaveBeenCalledWith({ target: 'near' });
+    expect(app.world.audit).toMatchObject([
+      { action: 'drill.start', actor: 'key:admin-key', details: { target: 'near' } },
+    ]);
+    expect(await app.call('POST', '/backups/drills', { body: { target: 'far' } })).toMatchObject({
+      status: 404,
+      json: { problems: [{ field: 'target', allowed: ['near'] }] },
+    });
+    app.control.startDrill.mockRejectedValueOnce(new DomainError('conflict', 'A drill is running'));
+    expect((await app.call('POST', '/backups/drills')).status).toBe(409);
+    expect((await app.call('POST', '/backups/drills', { key: 'monitor' })).status).toBe(403);
+    expect(app.control.startDrill).toHaveBeenCalledTimes(2);
   });
 
   it('verify a set where it is, and know no set that is nowhere', async () => {

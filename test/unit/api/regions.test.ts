@@ -12,6 +12,7 @@ const GO_ON = [
   'POST /rollouts/backtest',
   'POST /webhooks/{id}/test',
   'POST /backups/{id}/verify',
+  'POST /backups/drills',
   'DELETE /keys/{id}',
   'POST /v2/repository/models/{model}/load',
   'POST /v2/repository/models/{model}/unload',

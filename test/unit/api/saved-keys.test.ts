@@ -46,6 +46,8 @@ describe('saved keys', () => {
     const list = vi.fn<() => Promise<readonly KeyRow[]>>().mockResolvedValueOnce([stored]);
     const keys = createSavedKeys({ keys: { list }, path, log });
     await keys.list();
+    // Saving goes on after the answer: it must not meet the removal of the folder.
+    await expect.poll(() => readFile(path, 'utf8').catch(() => '')).toContain(stored.hash);
     list.mockRejectedValue(new Error('away'));
     await expect(keys.list()).rejects.toThrow('away');
   });

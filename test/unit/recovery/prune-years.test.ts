@@ -130,8 +130,8 @@ async function takeSet(
 ): Promise<void> {
   const setId = newSetId(nowMs, digestOf(String(nowMs)));
   await store.put(artefactKey('plain', model), once(Buffer.from('model')));
-  const lockUntil = lockDays === null ? null : new Date(nowMs + lockDays * DAY_MS);
-  if (lockUntil !== null) locks.set(setId, lockUntil.getTime());
+  const lockUntil = lockDays === null ? undefined : new Date(nowMs + lockDays * DAY_MS);
+  if (lockUntil !== undefined) locks.set(setId, lockUntil.getTime());
   const manifest = { ...sampleManifest(setId, nowMs), artefacts: [{ digest: model, bytes: 5 }] };
   await publishManifest(store, manifest, signer, { signal, lockUntil });
   if (verified) await markVerified(store, setId, nowMs, {});

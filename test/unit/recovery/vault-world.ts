@@ -77,7 +77,7 @@ export async function backUpTo(
   const { recipients } = keys;
   const copied = await copyArtefacts({ store: target.store, artefacts: world.artefacts, digests, recipients, signal });
   const uploaded: number[] = [];
-  await uploadSet(target.store, staged, { signal, lockUntil: null, onProgress: (bytes) => uploaded.push(bytes) });
+  await uploadSet(target.store, staged, { signal, onProgress: (bytes) => uploaded.push(bytes) });
   const manifest: BackupManifest = {
     ...sampleManifest(setId, startedAtMs),
     ...change,
@@ -87,7 +87,7 @@ export async function backUpTo(
     artefacts: copied.entries,
     artefactGroup: copied.group,
   };
-  await publishManifest(target.store, manifest, keys.signer, { signal, lockUntil: null });
+  await publishManifest(target.store, manifest, keys.signer, { signal });
   await staged.clear();
   return manifest;
 }

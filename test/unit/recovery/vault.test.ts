@@ -117,7 +117,7 @@ describe('a backup set', () => {
   it('is never overwritten, and published again by a retry', async () => {
     const w = await world();
     const set = await backUpTo(w, files);
-    const options = { signal, lockUntil: null };
+    const options = { signal };
     await publishManifest(w.target.store, set, w.keys.signer, options);
     const other = { ...set, requestedBy: 'somebody else' };
     await expect(publishManifest(w.target.store, other, w.keys.signer, options)).rejects.toMatchObject({

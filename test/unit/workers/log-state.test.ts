@@ -2,13 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { parse } from 'yaml';
 import { createMetrics } from '../../../adapters/metrics.ts';
 import { readRecoveryStatus, type RecoveryStatus } from '../../../adapters/recovery-status.ts';
 import type { LogState } from '../../../domain/recovery/log-state.ts';
 import { startShipping, type ShippingOptions } from '../../../workers/ship-continuously.ts';
 import { watchRecovery } from '../../../workers/watch-recovery.ts';
-import { page } from '../docs/support/pages.ts';
 
 const logger = () => ({ info: vi.fn(), warn: vi.fn(), error: vi.fn() });
 /** Nothing listens there. */
@@ -87,22 +85,4 @@ describe('a log that is not shipped', () => {
     await startShipping(options, new AbortController().signal);
     expect(onLogState.mock.calls).toEqual([[state]]);
   });
-});
-
-interface Rules {
-  readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[];
-}
-
-it('the rules for Prometheus in the guide ask for metrics that there are', async () => {
-  const { text } = page('docs/guide/backup.md').blocks.find(({ language }) => language === 'yaml') ?? { text: '' };
-  const rules = (parse(text) as Rules).groups.flatMap((group) => group.rules);
-  expect(rules.map(({ alert }) => alert)).toContain('SluiceLogNotShipped');
-  const metrics = createMetrics();
-  metrics.watchRecovery(() => null);
-  const there = await metrics.text();
-  for (const { expr } of rules) {
-    const names = expr.match(/[a-z]+(?:_[a-z]+)+/g) ?? [];
-    expect(names.length).toBeGreaterThan(0);
-    for (const name of names) expect(there).toContain(`# TYPE ${name} gauge`);
-  }
 });

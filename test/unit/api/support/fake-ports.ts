@@ -290,6 +290,7 @@ export function createFakeControl(world?: World) {
         failure: null,
       })),
     ),
+    startDrill: vi.fn<ControlPlane['startDrill']>(() => tick().then(() => started('drill/platform'))),
     check: vi.fn<ControlPlane['check']>(() => tick().then(() => undefined)),
   };
 }
