@@ -33,8 +33,8 @@ const empty = (v: unknown): unknown => (v === '' ? undefined : v);
 const text = z.preprocess(empty, z.string().min(1).optional());
 const count = z.preprocess(empty, z.coerce.number().int().min(0).max(1_000).optional());
 const MB = 1024 * 1024;
-/** A gigabyte in half a minute, for about one core of two. A quarter of it took eight times as long and spared the p99 nothing. */
-const DEFAULT_RATE_MB = 64;
+/** A gigabyte in a minute or so, for about half a core: predictions beside it do not notice (docs/performance.md). */
+const DEFAULT_RATE_MB = 32;
 const CRON = /^[\d*/,a-zA-Z -]+$/;
 /** At night in most of the world's busy regions, and off the full hour. */
 const DEFAULT_SCHEDULE = '17 3 * * *';

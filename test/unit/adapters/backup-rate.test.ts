@@ -5,8 +5,8 @@ const MB = 1024 * 1024;
 
 describe('what a backup reads in a second at most', () => {
   it('is 64 MB, or what is said', () => {
-    expect(readBackupConfig({}, '/home').rateMaxBytes).toBe(64 * MB);
-    expect(readBackupConfig({ SLUICE_BACKUP_RATE_MB: '' }, '/home').rateMaxBytes).toBe(64 * MB);
+    expect(readBackupConfig({}, '/home').rateMaxBytes).toBe(32 * MB);
+    expect(readBackupConfig({ SLUICE_BACKUP_RATE_MB: '' }, '/home').rateMaxBytes).toBe(32 * MB);
     expect(readBackupConfig({ SLUICE_BACKUP_RATE_MB: '100' }, '/home').rateMaxBytes).toBe(100 * MB);
   });
 

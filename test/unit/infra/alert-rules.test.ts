@@ -12,8 +12,13 @@ interface Rule {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-const file = new URL('../../../infra/prometheus/alerts.yml', import.meta.url);
-const { groups } = parse(readFileSync(file, 'utf8')) as { groups: readonly { name: string; rules: readonly Rule[] }[] };
+interface Story {
+  readonly alert_rule_test: readonly { readonly alertname: string; readonly exp_alerts?: readonly unknown[] }[];
+}
+
+const readYaml = (name: string): unknown =>
+  parse(readFileSync(new URL(`../../../infra/prometheus/${name}`, import.meta.url), 'utf8'));
+const { groups } = readYaml('alerts.yml') as { groups: readonly { name: string; rules: readonly Rule[] }[] };
 const rules = groups.flatMap((group) => group.rules);
 
 /** What Prometheus' own grammar makes of an expression: the metrics that it asks for, and how many errors it has. */
@@ -51,6 +56,13 @@ describe('the rules for Prometheus', () => {
     expect(rule.for ?? '1m').toMatch(/^\d+[smhd]$/);
     expect(rule.labels['severity']).toMatch(/^(critical|warning)$/);
     expect(Object.keys(rule.annotations).sort()).toEqual(['description', 'summary']);
+  });
+
+  it('each fire in a story that promtool is told', () => {
+    const { tests } = readYaml('alerts.test.yml') as { tests: readonly Story[] };
+    const told = tests.flatMap((story) => story.alert_rule_test).filter(({ exp_alerts: fired }) => fired !== undefined);
+    const names = new Set(told.map(({ alertname }) => alertname));
+    expect(rules.map(({ alert }) => alert).filter((name) => !names.has(name))).toEqual([]);
   });
 
   it('would be refused with an expression that is none', () => {
