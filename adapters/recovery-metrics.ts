@@ -1,74 +1,112 @@
 import { Gauge, type Registry } from 'prom-client';
 import { walLagSeconds, type RecoveryStatus } from './recovery-status.ts';
 
-/** Ages of what would bring the platform back. A series is missing as long as there is nothing to tell the age of. */
-export function createRecoveryMetrics(registry: Registry, read: () => RecoveryStatus | null): void {
-  const registers = [registry];
-  const age = (atMs: number): number => Math.max(0, (Date.now() - atMs) / 1000);
-  new Gauge({
-    name: 'backup_newest_verified_set_age_seconds',
-    help: 'Age of the newest backup set that was read back without a fault, by target',
-    labelNames: ['target'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { name, newestVerifiedMs } of read()?.targets ?? [])
-        if (newestVerifiedMs !== null) this.set({ target: name }, age(newestVerifiedMs));
-    },
-  });
-  new Gauge({
+type Target = RecoveryStatus['targets'][number];
+type Drill = NonNullable<RecoveryStatus['drill']>;
+
+interface Series<T> {
+  readonly name: string;
+  readonly help: string;
+  /** `null`: there is nothing to tell, and no series. */
+  readonly value: (of: T, status: RecoveryStatus) => number | null;
+}
+
+const age = (atMs: number): number => Math.max(0, (Date.now() - atMs) / 1000);
+const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);
+
+const OF_TARGETS: readonly Series<Target>[] = [
+  {
     name: 'backup_target_info',
     help: 'A target that backup sets are written to; always 1',
-    labelNames: ['target'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { name } of read()?.targets ?? []) this.set({ target: name }, 1);
-    },
-  });
-  new Gauge({
+    value: () => 1,
+  },
+  {
+    name: 'backup_newest_verified_set_age_seconds',
+    help: 'Age of the newest backup set that was read back without a fault, by target',
+    value: ({ newestVerifiedMs }) => (newestVerifiedMs === null ? null : age(newestVerifiedMs)),
+  },
+  {
+    name: 'backup_restorable_from_timestamp_seconds',
+    help: 'Unix time of the oldest state that verified sets bring back, by target',
+    value: ({ verified }) => seconds(verified?.fromMs ?? null),
+  },
+  {
+    name: 'backup_restorable_to_timestamp_seconds',
+    help: 'Unix time of the newest state that comes back: of the newest verified set or the log after it, by target',
+    value: ({ verified, walLagSeconds: lag }, { atMs }) =>
+      verified === null ? null : seconds(Math.max(verified.toMs, lag === null ? 0 : atMs - lag * 1000)),
+  },
+  {
     name: 'wal_lag_seconds',
     help: 'How long a target has lacked the newest write-ahead log, by target',
-    labelNames: ['target'],
-    registers,
+    value: ({ walLagSeconds: lag }, status) => walLagSeconds(status, lag, Date.now()),
+  },
+];
+
+const OF_DRILL: readonly Series<Drill>[] = [
+  {
+    name: 'recovery_drill_age_seconds',
+    help: 'Age of the newest recovery drill',
+    value: ({ finishedAtMs }) => age(finishedAtMs),
+  },
+  {
+    name: 'recovery_drill_ok',
+    help: '1 when the newest recovery drill passed',
+    value: ({ passed }) => (passed ? 1 : 0),
+  },
+  {
+    name: 'recovery_drill_restore_seconds',
+    help: 'How long the newest recovery drill took until all was checked',
+    value: ({ restoreMs }) => seconds(restoreMs),
+  },
+  {
+    name: 'recovery_drill_loss_seconds',
+    help: 'What a loss at the newest recovery drill would have cost',
+    value: ({ lossMs }) => seconds(lossMs),
+  },
+];
+
+/** Ages of what would bring the platform back. A series is missing as long as there is nothing to tell. */
+export function createRecoveryMetrics(registry: Registry, read: () => RecoveryStatus | null): void {
+  const targets = (status: RecoveryStatus) => status.targets.map((one) => ({ label: one.name, one }));
+  // A label with one value: without one, prom-client would show 0 where nothing is known.
+  const drill = ({ drill: one }: RecoveryStatus) => (one === null ? [] : [{ label: 'newest', one }]);
+  const add = <T>(
+    all: readonly Series<T>[],
+    labelName: string,
+    of: (status: RecoveryStatus) => readonly { readonly label: string; readonly one: T }[],
+  ): void => {
+    for (const { name, help, value } of all) {
+      gauge(registry, { name, help, labelName }, read, (status) =>
+        of(status).map(({ label, one }) => ({ label, value: value(one, status) })),
+      );
+    }
+  };
+  add(OF_TARGETS, 'target', targets);
+  add(OF_DRILL, 'drill', drill);
+  const name = 'backup_log_shipped';
+  const help = '1 when the write-ahead log goes to the targets between backup sets; else 0, and state says why';
+  gauge(registry, { name, help, labelName: 'state' }, read, ({ log }) =>
+    log === null ? [] : [{ label: log, value: log === 'shipped' ? 1 : 0 }],
+  );
+}
+
+function gauge(
+  registry: Registry,
+  { name, help, labelName }: { readonly name: string; readonly help: string; readonly labelName: string },
+  read: () => RecoveryStatus | null,
+  values: (status: RecoveryStatus) => readonly { readonly label: string; readonly value: number | null }[],
+): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: [labelName],
+    registers: [registry],
     collect() {
       this.reset();
       const status = read();
-      for (const { name, walLagSeconds: lag } of status?.targets ?? []) {
-        const seconds = status === null ? null : walLagSeconds(status, lag, Date.now());
-        if (seconds !== null) this.set({ target: name }, seconds);
-      }
+      for (const { label, value } of status === null ? [] : values(status))
+        if (value !== null) this.set({ [labelName]: label }, value);
     },
   });
-  new Gauge({
-    name: 'backup_log_shipped',
-    help: '1 when the write-ahead log goes to the targets between backup sets; else 0, and state says why',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      this.reset();
-      const log = read()?.log ?? null;
-      if (log !== null) this.set({ state: log }, log === 'shipped' ? 1 : 0);
-    },
-  });
-  const ofDrill = (
-    name: string,
-    help: string,
-    value: (drill: NonNullable<RecoveryStatus['drill']>) => number,
-  ): void => {
-    // A label with one value: without one, prom-client would show 0 where nothing is known.
-    new Gauge({
-      name,
-      help,
-      labelNames: ['drill'],
-      registers,
-      collect() {
-        this.reset();
-        const drill = read()?.drill ?? null;
-        if (drill !== null) this.set({ drill: 'newest' }, value(drill));
-      },
-    });
-  };
-  ofDrill('recovery_drill_age_seconds', 'Age of the newest recovery drill', (drill) => age(drill.finishedAtMs));
-  ofDrill('recovery_drill_ok', '1 when the newest recovery drill passed', (drill) => (drill.passed ? 1 : 0));
 }

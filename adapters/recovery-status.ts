@@ -13,6 +13,8 @@ const schema = z.object({
       name: z.string(),
       /** When the newest verified set was begun, epoch ms; `null`: there is none. */
       newestVerifiedMs: z.number().nullable(),
+      /** When the oldest and the newest verified set were complete, epoch ms. A file that an older worker wrote does not say. */
+      verified: z.object({ fromMs: z.number(), toMs: z.number() }).nullable().default(null),
       /** `null`: the log is not shipped to it. */
       walLagSeconds: z.number().nullable(),
       problem: z.string().nullable(),

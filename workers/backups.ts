@@ -12,11 +12,12 @@ import { openObjectStore } from '../adapters/object-stores/open-object-store.ts'
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import type { ArtefactStore } from '../domain/artefacts.ts';
 import type { LogState } from '../domain/recovery/log-state.ts';
-import { setTimeMs, type TemporalFacts } from '../domain/recovery/manifest.ts';
+import type { TemporalFacts } from '../domain/recovery/manifest.ts';
 import { loadVaultKeys, type VaultKeys } from '../recovery/vault/vault-keys.ts';
 import { createVaultTarget } from '../recovery/vault/vault-target.ts';
 import { takeFirstSet } from './first-set.ts';
 import { askForReplication, startShipping } from './ship-continuously.ts';
+import { readVerifiedSets, type VerifiedSets } from './verified-sets.ts';
 import { BACKUP_SCHEDULE_ID, BACKUP_WORKFLOW_ID, WORKFLOWS } from '../workflows/messages.ts';
 
 /** Runs that a stopped platform missed are made up for once it is back, the newest of them at least. */
@@ -43,8 +44,8 @@ export interface Backups {
   readonly shipping: () => readonly (WalStatus & { readonly target: string })[];
   /** `null`: not known yet. */
   readonly logState: () => LogState | null;
-  /** Of each target: when its newest verified set was begun, epoch ms; `null`: none; a text: it cannot be read. */
-  readonly newestVerified: () => Promise<ReadonlyMap<string, number | string | null>>;
+  /** Of each target. */
+  readonly verifiedSets: () => Promise<ReadonlyMap<string, VerifiedSets>>;
 }
 
 export function createBackups(options: BackupsOptions): Backups {
@@ -62,7 +63,7 @@ export function createBackups(options: BackupsOptions): Backups {
         const terms = await ready;
         await ensureBackupSchedule(config, temporal);
         if (config.backup.schedule !== null && config.backup.targets.length > 0) {
-          takeFirstSet({ temporal, log, newest: () => readNewestVerified(deps) }, stopped);
+          takeFirstSet({ temporal, log, verifiedSets: () => readVerifiedSets(deps.targets) }, stopped);
         }
         if (terms === null) return;
         await startShipping({ config, databaseUrl, deps, terms, log, shippers, onLogState }, stopped);
@@ -74,7 +75,7 @@ export function createBackups(options: BackupsOptions): Backups {
     },
     shipping: () => [...shippers].map(([target, shipper]) => ({ target, ...shipper.status() })),
     logState: () => logState,
-    newestVerified: () => readNewestVerified(deps),
+    verifiedSets: () => readVerifiedSets(deps.targets),
   };
 }
 
@@ -123,21 +124,6 @@ function createBackupDeps(options: BackupsOptions): BackupDeps {
       else log.error({ target, setId }, 'the backup is damaged: take another one, and look at the target');
     },
   };
-}
-
-async function readNewestVerified(deps: BackupDeps): Promise<ReadonlyMap<string, number | string | null>> {
-  const found = new Map<string, number | string | null>();
-  for (const [name, { vault }] of await deps.targets()) {
-    const newest = await vault.find().then(
-      (sets) => {
-        const verified = sets.filter((set) => set.verifiedAt !== null && set.manifest !== null).at(-1);
-        return verified === undefined ? null : setTimeMs(verified.setId);
-      },
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
-    found.set(name, newest);
-  }
-  return found;
 }
 
 async function readTemporalFacts(temporal: TemporalClient, namespace: string): Promise<TemporalFacts> {

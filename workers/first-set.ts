@@ -1,6 +1,7 @@
 import type { Logger } from '../adapters/logger.ts';
 import type { TemporalClient } from '../adapters/temporal-client.ts';
 import { BACKUP_SCHEDULE_ID } from '../workflows/messages.ts';
+import type { VerifiedSets } from './verified-sets.ts';
 
 /** A platform that has just begun is left to train its first model: what is lost until then is made again by a start. */
 const FIRST_SET_AFTER_MS = 5 * 60_000;
@@ -8,8 +9,7 @@ const FIRST_SET_AFTER_MS = 5 * 60_000;
 export interface FirstSetOptions {
   readonly temporal: TemporalClient;
   readonly log: Logger;
-  /** Of each target its newest set; `null`: it has none. */
-  readonly newest: () => Promise<ReadonlyMap<string, number | string | null>>;
+  readonly verifiedSets: () => Promise<ReadonlyMap<string, Pick<VerifiedSets, 'newestMs' | 'problem'>>>;
   readonly afterMs?: number;
 }
 
@@ -28,8 +28,9 @@ export function takeFirstSet(options: FirstSetOptions, stopped: AbortSignal): vo
   stopped.addEventListener('abort', () => clearTimeout(timer));
 }
 
-async function take({ temporal, log, newest }: FirstSetOptions): Promise<void> {
-  if (![...(await newest()).values()].includes(null)) return;
+async function take({ temporal, log, verifiedSets }: FirstSetOptions): Promise<void> {
+  const targets = [...(await verifiedSets()).values()];
+  if (!targets.some(({ newestMs, problem }) => newestMs === null && problem === null)) return;
   await temporal.call(async (client) => {
     const handle = client.schedule.getHandle(BACKUP_SCHEDULE_ID);
     const { state } = await handle.describe();

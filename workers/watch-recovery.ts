@@ -5,6 +5,7 @@ import type { DrillRow } from '../db/recovery-store.ts';
 import { DEFAULT_OBJECTIVES, missedObjectives } from '../domain/recovery/objectives.ts';
 import { logMissing } from '../domain/recovery/log-state.ts';
 import type { Backups } from './backups.ts';
+import type { VerifiedSets } from './verified-sets.ts';
 
 /** The lag of the log is known this fresh. */
 const EVERY_MS = 10_000;
@@ -19,7 +20,7 @@ const OBJECTIVES_TEXT = {
 
 export interface WatchRecoveryOptions {
   readonly home: string;
-  readonly backups: Pick<Backups, 'shipping' | 'newestVerified' | 'logState'>;
+  readonly backups: Pick<Backups, 'shipping' | 'verifiedSets' | 'logState'>;
   /** The newest drills, newest first. */
   readonly drills: () => Promise<readonly DrillRow[]>;
   /** Drills can run here: their age counts. */
@@ -30,13 +31,13 @@ export interface WatchRecoveryOptions {
 /** Runs until the signal. */
 export function watchRecovery(options: WatchRecoveryOptions, stopped: AbortSignal): void {
   const startedAtMs = Date.now();
-  let verified: ReadonlyMap<string, number | string | null> = new Map();
+  let verified: ReadonlyMap<string, VerifiedSets> = new Map();
   let drills: readonly DrillRow[] = [];
   let round = 0;
   let busy = false;
   const alarms = new Set<string>();
   const look = async (): Promise<void> => {
-    if (round++ % SETS_EVERY_ROUNDS === 0) verified = await options.backups.newestVerified();
+    if (round++ % SETS_EVERY_ROUNDS === 0) verified = await options.backups.verifiedSets();
     drills = await options.drills().catch(() => drills);
     const status = describe(options, verified, drills);
     raiseAlarms(options, status, startedAtMs, alarms);
@@ -58,20 +59,21 @@ export function watchRecovery(options: WatchRecoveryOptions, stopped: AbortSigna
 
 function describe(
   { backups }: WatchRecoveryOptions,
-  verified: ReadonlyMap<string, number | string | null>,
+  verified: ReadonlyMap<string, VerifiedSets>,
   drills: readonly DrillRow[],
 ): RecoveryStatus {
   const shipping = new Map(backups.shipping().map((one) => [one.target, one]));
   const drill = drills.find(({ finishedAt }) => finishedAt !== null);
   return {
     atMs: Date.now(),
-    targets: [...verified].map(([name, newest]) => {
+    targets: [...verified].map(([name, { newestMs, complete, problem }]) => {
       const wal = shipping.get(name);
       return {
         name,
-        newestVerifiedMs: typeof newest === 'number' ? newest : null,
+        newestVerifiedMs: newestMs,
+        verified: complete,
         walLagSeconds: wal?.lagSeconds ?? null,
-        problem: typeof newest === 'string' ? newest : (wal?.problem ?? null),
+        problem: problem ?? wal?.problem ?? null,
       };
     }),
     log: backups.logState(),

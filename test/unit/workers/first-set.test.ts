@@ -14,9 +14,14 @@ function afterStart(newest: readonly (number | string | null)[], paused = false)
   const call = (work: (client: unknown) => Promise<unknown>) => work({ schedule: { getHandle } });
   const temporal = { call } as unknown as TemporalClient;
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-  const targets = new Map(newest.map((set, i) => [`target ${i}`, set]));
+  const targets = new Map(
+    newest.map((set, i) => {
+      const problem = typeof set === 'string' ? set : null;
+      return [`target ${i}`, { newestMs: typeof set === 'number' ? set : null, problem }];
+    }),
+  );
   const stop = new AbortController();
-  takeFirstSet({ temporal, log: log as never, newest: () => Promise.resolve(targets) }, stop.signal);
+  takeFirstSet({ temporal, log: log as never, verifiedSets: () => Promise.resolve(targets) }, stop.signal);
   return { trigger, getHandle, log, stop };
 }
 

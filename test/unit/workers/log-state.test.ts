@@ -27,9 +27,10 @@ async function watched(states: readonly LogState[]) {
   const log = logger();
   const stop = new AbortController();
   let at = 0;
-  const newestVerified = () => Promise.resolve(new Map([['far', Date.now()]]));
+  const sets = { newestMs: Date.now(), complete: null, problem: null };
+  const verifiedSets = () => Promise.resolve(new Map([['far', sets]]));
   const logState = () => states[Math.min(at, states.length - 1)] ?? null;
-  const backups = { shipping: () => [], newestVerified, logState };
+  const backups = { shipping: () => [], verifiedSets, logState };
   const drills = () => Promise.resolve([]);
   watchRecovery({ home, backups, drills, drilled: false, log: log as never }, stop.signal);
   const seen: (RecoveryStatus | null)[] = [];
