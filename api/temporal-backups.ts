@@ -20,8 +20,6 @@ import {
 import type { BackupVerification, ControlPlane } from './control-plane.ts';
 import { explainFailure, toDomainError } from './temporal-failures.ts';
 
-const RUNNING = `WorkflowType = '${WORKFLOWS.backup}' AND ExecutionStatus = 'Running'`;
-
 /** The part of the control plane that is about backups. */
 export function backupControl(
   call: <T>(work: (client: Client) => Promise<T>) => Promise<T>,
@@ -43,47 +41,48 @@ export function backupControl(
   };
 }
 
+type Work<I, R> = (input: I) => Promise<R>;
+
 /**
- * Starts a backup. One at a time: those of the schedule have ids of their own, and are looked for.
+ * Starts a backup.
  * @throws DomainError `conflict` naming the one that runs
  */
-export async function startBackup(client: Client, taskQueue: string, input: BackupPlatformInput) {
-  for await (const { workflowId, startTime } of client.workflow.list({ query: RUNNING }))
-    throw alreadyRunning(workflowId, startTime);
+export function startBackup(client: Client, taskQueue: string, input: BackupPlatformInput) {
+  const backup = { what: 'backup', type: WORKFLOWS.backup, workflowId: BACKUP_WORKFLOW_ID } as const;
+  return startAlone<BackupPlatformInput, BackupPlatformResult>(client, taskQueue, backup, input);
+}
+
+/**
+ * Starts a drill. A second one would take the first one's folder for that of a killed drill.
+ * @throws DomainError `conflict` naming the one that runs
+ */
+export function startDrill(client: Client, taskQueue: string, input: RecoveryDrillInput) {
+  const drill = { what: 'drill', type: RESTORE_WORKFLOWS.drill, workflowId: DRILL_WORKFLOW_ID } as const;
+  return startAlone<RecoveryDrillInput, RecoveryDrillResult>(client, taskQueue, drill, input);
+}
+
+interface Alone {
+  readonly what: string;
+  readonly type: string;
+  readonly workflowId: string;
+}
+
+/** One at a time: those of the schedule have ids of their own, and are looked for. */
+async function startAlone<I, R>(client: Client, taskQueue: string, { what, type, workflowId }: Alone, input: I) {
+  const query = `WorkflowType = '${type}' AND ExecutionStatus = 'Running'`;
+  for await (const running of client.workflow.list({ query }))
+    throw alreadyRunning(what, running.workflowId, running.startTime);
   try {
-    return await client.workflow.start<(input: BackupPlatformInput) => Promise<BackupPlatformResult>>(
-      WORKFLOWS.backup,
-      {
-        workflowId: BACKUP_WORKFLOW_ID,
-        taskQueue,
-        args: [input],
-      },
-    );
+    return await client.workflow.start<Work<I, R>>(type, { workflowId, taskQueue, args: [input] });
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) throw alreadyRunning(BACKUP_WORKFLOW_ID, null);
+    if (error instanceof WorkflowExecutionAlreadyStartedError) throw alreadyRunning(what, workflowId, null);
     throw error;
   }
 }
 
-function alreadyRunning(workflowId: string, since: Date | null): DomainError {
+function alreadyRunning(what: string, workflowId: string, since: Date | null): DomainError {
   const when = since === null ? '' : ` since ${since.toISOString()}`;
-  return new DomainError('conflict', `A backup is running${when} (${workflowId}); one at a time`);
-}
-
-/**
- * Starts a drill. One at a time, whoever began it.
- * @throws DomainError `conflict` while one runs
- */
-export async function startDrill(client: Client, taskQueue: string, input: RecoveryDrillInput) {
-  try {
-    return await client.workflow.start<(input: RecoveryDrillInput) => Promise<RecoveryDrillResult>>(
-      RESTORE_WORKFLOWS.drill,
-      { workflowId: DRILL_WORKFLOW_ID, taskQueue, args: [input] },
-    );
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw new DomainError('conflict', `A drill is running (${DRILL_WORKFLOW_ID}); one at a time`);
-  }
+  return new DomainError('conflict', `A ${what} is running${when} (${workflowId}); one at a time`);
 }
 
 /** Starts the verification of a set in one target; one that runs is joined. */

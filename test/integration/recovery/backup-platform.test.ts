@@ -21,10 +21,11 @@ import { createVaultTarget, type VaultTarget } from '../../../recovery/vault/vau
 import type { VaultKeys } from '../../../recovery/vault/vault-keys.ts';
 import { bundleWorkflows } from '../../../workers/workflow-bundle.ts';
 import { setFileKey } from '../../../domain/recovery/layout.ts';
-import { startBackup } from '../../../api/temporal-backups.ts';
+import { startBackup, startDrill } from '../../../api/temporal-backups.ts';
 import { backupPlatform } from '../../../workflows/backup-platform.ts';
 import { verifyBackup } from '../../../workflows/verify-backup.ts';
-import type { BackupPlatformResult } from '../../../workflows/messages.ts';
+import { BACKUP_WORKFLOW_ID, WORKFLOWS, type BackupPlatformResult } from '../../../workflows/messages.ts';
+import { DRILL_WORKFLOW_ID, RESTORE_WORKFLOWS } from '../../../workflows/restore-messages.ts';
 import { DefaultLogger } from '@temporalio/worker';
 import { quiet } from '../../workflow/environment.ts';
 import { query } from '../../support/query.ts';
@@ -226,21 +227,24 @@ describe('the workflow backupPlatform', () => {
     await writeFile(file, bytes);
   });
 
-  it('is started once at a time, whoever began the one that runs', async () => {
+  it.each([
+    ['', WORKFLOWS.backup, BACKUP_WORKFLOW_ID, startBackup] as const,
+    [', as a drill', RESTORE_WORKFLOWS.drill, DRILL_WORKFLOW_ID, startDrill] as const,
+  ])('is started once at a time, whoever began the one that runs%s', async (_, type, workflowId, begin) => {
     const taskQueue = `nobody-${randomUUID()}`;
-    const scheduled = await client.workflow.start(backupPlatform, {
+    const scheduled = await client.workflow.start(type, {
       taskQueue,
-      workflowId: `backup-${new Date().toISOString()}`,
+      workflowId: `${workflowId}-${new Date().toISOString()}`,
       args: [{}],
     });
     try {
       await expect
-        .poll(() => startBackup(client, taskQueue, {}).catch((error: unknown) => error), { timeout: 15_000 })
+        .poll(() => begin(client, taskQueue, {}).catch((error: unknown) => error), { timeout: 15_000 })
         .toMatchObject({ code: 'conflict', message: expect.stringContaining(scheduled.workflowId) as string });
     } finally {
       await scheduled.terminate();
       await client.workflow
-        .getHandle('backup')
+        .getHandle(workflowId)
         .terminate()
         .catch(() => undefined);
     }
