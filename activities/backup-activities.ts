@@ -85,7 +85,7 @@ export function createBackupActivities(deps: BackupDeps): BackupActivities {
           signal,
           onProgress,
           nowMs,
-          ...(deps.rateMaxBytes === undefined ? {} : { rateMaxBytes: deps.rateMaxBytes }),
+          rateMaxBytes: deps.rateMaxBytes,
         });
         deps.onVerified(target, setId, problems.length === 0);
         return { problems, bytesRead, contentChecked };

@@ -1,20 +1,21 @@
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { walLagSeconds, type RecoveryStatus } from './recovery-status.ts';
+import { createLabelledGauge, type LabelledGauge, type LabelledValue } from './scraped-metrics.ts';
 
 type Target = RecoveryStatus['targets'][number];
 type Drill = NonNullable<RecoveryStatus['drill']>;
 
-interface Series<T> {
+interface Series<T extends readonly unknown[]> {
   readonly name: string;
   readonly help: string;
   /** `null`: there is nothing to tell, and no series. */
-  readonly value: (of: T, status: RecoveryStatus) => number | null;
+  readonly value: (...of: T) => number | null;
 }
 
 const age = (atMs: number): number => Math.max(0, (Date.now() - atMs) / 1000);
 const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);
 
-const OF_TARGETS: readonly Series<Target>[] = [
+const OF_TARGETS: readonly Series<[Target, RecoveryStatus]>[] = [
   {
     name: 'backup_target_info',
     help: 'A target that backup sets are written to; always 1',
@@ -43,7 +44,7 @@ const OF_TARGETS: readonly Series<Target>[] = [
   },
 ];
 
-const OF_DRILL: readonly Series<Drill>[] = [
+const OF_DRILL: readonly Series<[Drill]>[] = [
   {
     name: 'recovery_drill_age_seconds',
     help: 'Age of the newest recovery drill',
@@ -68,45 +69,22 @@ const OF_DRILL: readonly Series<Drill>[] = [
 
 /** Ages of what would bring the platform back. A series is missing as long as there is nothing to tell. */
 export function createRecoveryMetrics(registry: Registry, read: () => RecoveryStatus | null): void {
-  const targets = (status: RecoveryStatus) => status.targets.map((one) => ({ label: one.name, one }));
+  const gauge = (of: LabelledGauge, values: (status: RecoveryStatus) => readonly LabelledValue[]): void =>
+    createLabelledGauge(registry, of, () => {
+      const status = read();
+      return status === null ? [] : values(status);
+    });
+  for (const { name, help, value } of OF_TARGETS)
+    gauge({ name, help, labelName: 'target' }, (status) =>
+      status.targets.map((target) => ({ label: target.name, value: value(target, status) })),
+    );
   // A label with one value: without one, prom-client would show 0 where nothing is known.
-  const drill = ({ drill: one }: RecoveryStatus) => (one === null ? [] : [{ label: 'newest', one }]);
-  const add = <T>(
-    all: readonly Series<T>[],
-    labelName: string,
-    of: (status: RecoveryStatus) => readonly { readonly label: string; readonly one: T }[],
-  ): void => {
-    for (const { name, help, value } of all) {
-      gauge(registry, { name, help, labelName }, read, (status) =>
-        of(status).map(({ label, one }) => ({ label, value: value(one, status) })),
-      );
-    }
-  };
-  add(OF_TARGETS, 'target', targets);
-  add(OF_DRILL, 'drill', drill);
-  const name = 'backup_log_shipped';
+  for (const { name, help, value } of OF_DRILL)
+    gauge({ name, help, labelName: 'drill' }, ({ drill }) =>
+      drill === null ? [] : [{ label: 'newest', value: value(drill) }],
+    );
   const help = '1 when the write-ahead log goes to the targets between backup sets; else 0, and state says why';
-  gauge(registry, { name, help, labelName: 'state' }, read, ({ log }) =>
+  gauge({ name: 'backup_log_shipped', help, labelName: 'state' }, ({ log }) =>
     log === null ? [] : [{ label: log, value: log === 'shipped' ? 1 : 0 }],
   );
-}
-
-function gauge(
-  registry: Registry,
-  { name, help, labelName }: { readonly name: string; readonly help: string; readonly labelName: string },
-  read: () => RecoveryStatus | null,
-  values: (status: RecoveryStatus) => readonly { readonly label: string; readonly value: number | null }[],
-): void {
-  new Gauge({
-    name,
-    help,
-    labelNames: [labelName],
-    registers: [registry],
-    collect() {
-      this.reset();
-      const status = read();
-      for (const { label, value } of status === null ? [] : values(status))
-        if (value !== null) this.set({ [labelName]: label }, value);
-    },
-  });
 }

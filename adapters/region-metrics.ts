@@ -1,5 +1,6 @@
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { RegionStatus } from './region-status.ts';
+import { createLabelledGauge } from './scraped-metrics.ts';
 
 interface Series {
   readonly name: string;
@@ -70,18 +71,9 @@ export function createRegionMetrics(
   read: () => RegionStatus | null,
   nowMs: () => number = Date.now,
 ): void {
-  for (const { name, help, value } of SERIES) {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['region'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        const status = read();
-        const found = status === null ? null : value(status, nowMs());
-        if (status !== null && found !== null) this.set({ region: status.region }, found);
-      },
+  for (const { name, help, value } of SERIES)
+    createLabelledGauge(registry, { name, help, labelName: 'region' }, () => {
+      const status = read();
+      return status === null ? [] : [{ label: status.region, value: value(status, nowMs()) }];
     });
-  }
 }

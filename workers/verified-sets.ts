@@ -1,5 +1,5 @@
 import { setTimeMs } from '../domain/recovery/manifest.ts';
-import type { FoundSet, VaultTarget } from '../recovery/vault/vault-target.ts';
+import { verifiedOf, type FoundSet, type VaultTarget } from '../recovery/vault/vault-target.ts';
 
 /** What a target holds. Times are epoch ms. */
 export interface VerifiedSets {
@@ -26,7 +26,7 @@ export async function readVerifiedSets(targets: Targets): Promise<ReadonlyMap<st
 }
 
 function summarize(sets: readonly FoundSet[]): VerifiedSets {
-  const verified = sets.flatMap(({ verifiedAt, manifest }) => (verifiedAt === null ? [] : (manifest ?? [])));
+  const verified = verifiedOf(sets);
   const [oldest, newest] = [verified[0], verified.at(-1)];
   if (oldest === undefined || newest === undefined) return { newestMs: null, complete: null, problem: null };
   const complete = { fromMs: Date.parse(oldest.finishedAt), toMs: Date.parse(newest.finishedAt) };

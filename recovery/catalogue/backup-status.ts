@@ -3,6 +3,7 @@ import { setTimeMs, type SetKind } from '../../domain/recovery/manifest.ts';
 import { DEFAULT_OBJECTIVES } from '../../domain/recovery/objectives.ts';
 import { previewRestore } from '../restore/restore-and-check.ts';
 import type { OpenedVault } from '../vault/open-vaults.ts';
+import { verifiedOf } from '../vault/vault-target.ts';
 
 export interface TargetStatus {
   readonly target: string;
@@ -51,9 +52,9 @@ async function statusOf(
   const walLag = known === null ? null : walLagSeconds(known, told?.walLagSeconds ?? null, nowMs);
   const found = await vault.find().then(
     (sets) => {
-      const newest = sets.filter((set) => set.verifiedAt !== null && set.manifest !== null).at(-1);
+      const newest = verifiedOf(sets).at(-1);
       const ageMs = newest === undefined ? null : nowMs - setTimeMs(newest.setId);
-      const newestKind = newest?.manifest?.setKind ?? null;
+      const newestKind = newest?.setKind ?? null;
       return { sets: sets.length, newestVerified: newest?.setId ?? null, newestKind, ageMs, problem: null };
     },
     (error: unknown) => {

@@ -219,3 +219,8 @@ async function readHold(store: ObjectStore, setId: string): Promise<string> {
     return 'held';
   }
 }
+
+/** Those that were read back without a fault, in the same order. */
+export function verifiedOf(sets: readonly FoundSet[]): readonly BackupManifest[] {
+  return sets.flatMap(({ verifiedAt, manifest }) => (verifiedAt === null ? [] : (manifest ?? [])));
+}

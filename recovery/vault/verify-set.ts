@@ -11,7 +11,7 @@ export interface VerifyOptions {
   readonly keys: Pick<VaultKeys, 'identities'>;
   readonly signal: AbortSignal;
   /** Content read a second at most; default as fast as it goes. */
-  readonly rateMaxBytes?: number;
+  readonly rateMaxBytes?: number | undefined;
   /** Bytes read so far. */
   readonly onProgress?: (bytes: number) => void;
 }
